@@ -57,7 +57,8 @@ impl fmt::Display for Uuid {
                 21 => (bits << 4) & 0x3f,
                 _ => (bits >> (122 - 6 * position)) & 0x3f,
             };
-            let character = ALPHABET.get(usize::try_from(six).unwrap_or(0)).copied().unwrap_or(b'A');
+            let character =
+                ALPHABET.get(usize::try_from(six).unwrap_or(0)).copied().unwrap_or(b'A');
             write!(f, "{}", char::from(character))?;
         }
         Ok(())
@@ -141,17 +142,21 @@ mod tests {
         // Kafka's own constants: Uuid.ONE_UUID and Uuid.ZERO_UUID.
         let mut one = [0; 16];
         one[15] = 1;
-        for (bytes, text) in [(one, "AAAAAAAAAAAAAAAAAAAAAQ"), ([0; 16], "AAAAAAAAAAAAAAAAAAAAAA")] {
+        for (bytes, text) in [(one, "AAAAAAAAAAAAAAAAAAAAAQ"), ([0; 16], "AAAAAAAAAAAAAAAAAAAAAA")]
+        {
             assert_eq!(Uuid::from_bytes(bytes).to_string(), text);
             assert_eq!(Uuid::parse(text), Some(Uuid::from_bytes(bytes)));
         }
-        let mixed = Uuid::from_bytes(*b"\xff\x00\x10\x83\x10\x51\x87\x20\x92\x8b\x30\xd3\x8f\x41\x14\x93");
+        let mixed =
+            Uuid::from_bytes(*b"\xff\x00\x10\x83\x10\x51\x87\x20\x92\x8b\x30\xd3\x8f\x41\x14\x93");
         assert_eq!(Uuid::parse(&mixed.to_string()), Some(mixed));
     }
 
     #[test]
     fn a_uuid_with_stray_characters_or_bits_is_refused() {
-        for text in ["", "AAAAAAAAAAAAAAAAAAAAAR", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAAAA"] {
+        for text in
+            ["", "AAAAAAAAAAAAAAAAAAAAAR", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAAAA"]
+        {
             assert_eq!(Uuid::parse(text), None, "{text}");
         }
     }

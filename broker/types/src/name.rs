@@ -32,7 +32,9 @@ pub enum InvalidTopicName {
         limit: usize,
     },
     /// The text holds a character that is not allowed.
-    #[error("topic name {name:?} holds {character:?}; allowed are ASCII letters, digits, '.', '_' and '-'")]
+    #[error(
+        "topic name {name:?} holds {character:?}; allowed are ASCII letters, digits, '.', '_' and '-'"
+    )]
     Character {
         /// The text as it came.
         name: String,
