@@ -158,7 +158,7 @@ fn list(violations: &[Violation]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Manifest;
+    use super::{Manifest, Topic};
 
     const CLUSTER: &str =
         "apiVersion: millrace.io/v1alpha1\nkind: Cluster\nmetadata: {name: one}\n---\n";
@@ -176,6 +176,14 @@ mod tests {
             "{CLUSTER}apiVersion: millrace.io/v1alpha1\nkind: Topic\nmetadata: {{name: orders}}\n\
              spec: {spec}\n"
         )
+    }
+
+    #[test]
+    fn the_quickstart_is_a_manifest() {
+        let text = include_str!("../../examples/quickstart.yaml");
+        let manifest = Manifest::parse("quickstart.yaml", text).unwrap();
+        let names: Vec<&str> = manifest.topics.iter().map(Topic::topic_name).collect();
+        assert_eq!(names, ["orders", "customers", "Web_Clicks"]);
     }
 
     #[test]
