@@ -2,3 +2,4 @@
 //! compaction. Synchronous; everything goes through [`disk::Disk`].
 
 pub mod disk;
+pub mod producer_state;

@@ -1,0 +1,162 @@
+//! The snapshot files of one partition directory: which there are, which to load, which to remove.
+//!
+//! A snapshot named by offset N holds the state of all batches below N. One is taken at each roll
+//! (so it bears a segment's base offset) and one at a clean stop (the log's end). A snapshot that
+//! was lost or torn in a crash costs time, not truth: an older one is loaded and more log is read.
+
+use std::collections::BTreeSet;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use millrace_types::{Offset, TimestampMs};
+
+use super::{ProducerState, snapshot};
+use crate::disk::{Disk, File, OpenMode};
+
+const SUFFIX: &str = ".snapshot";
+
+/// The snapshot files of one partition directory.
+#[derive(Debug)]
+pub struct ProducerSnapshots {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    offsets: BTreeSet<Offset>,
+    /// Written, but not yet synced.
+    unsynced: Vec<(Offset, Arc<dyn File>)>,
+}
+
+impl ProducerSnapshots {
+    /// Lists the snapshots in `dir`.
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> io::Result<ProducerSnapshots> {
+        let entries = disk.list(dir)?;
+        let offsets = entries.iter().filter_map(|entry| offset_of(&entry.name)).collect();
+        Ok(ProducerSnapshots { disk, dir: dir.to_path_buf(), offsets, unsynced: Vec::new() })
+    }
+
+    /// Offsets of the files, ascending.
+    pub fn offsets(&self) -> impl DoubleEndedIterator<Item = Offset> {
+        self.offsets.iter().copied()
+    }
+
+    /// Where the snapshot of an offset is or would be.
+    pub fn path(&self, offset: Offset) -> PathBuf {
+        self.dir.join(format!("{:020}{SUFFIX}", offset.get()))
+    }
+
+    /// Writes the state as of its end, unless there is a snapshot of that offset; not yet durable,
+    /// see [`ProducerSnapshots::sync`].
+    pub fn take(&mut self, state: &ProducerState) -> io::Result<()> {
+        let offset = state.end_offset;
+        if self.offsets.contains(&offset) {
+            return Ok(());
+        }
+        let file = self.disk.open(&self.path(offset), OpenMode::Create)?;
+        let bytes = snapshot::encode(&state.producers);
+        file.set_len(0)?;
+        file.write_all_at(&[IoSlice::new(&bytes)], 0)?;
+        self.offsets.insert(offset);
+        self.unsynced.push((offset, file));
+        Ok(())
+    }
+
+    /// Makes the content of the snapshots taken durable; their names need a sync of the directory.
+    pub fn sync(&mut self) -> io::Result<()> {
+        while let Some((_, file)) = self.unsynced.last() {
+            file.sync()?;
+            self.unsynced.pop();
+        }
+        Ok(())
+    }
+
+    /// Loads the newest usable snapshot at or below `log_end`, leaving out producers expired by
+    /// `now`, and removes those above it, those at or below `log_start`, and the damaged ones.
+    ///
+    /// Returns the state to go on from: the log from its `end_offset` on is to be fed to
+    /// [`ProducerState::update`]. Without any snapshot that is the log's start.
+    ///
+    /// Source: `ProducerStateManager.truncateAndReload`.
+    pub fn load(
+        &mut self,
+        log_start: Offset,
+        log_end: Offset,
+        now: TimestampMs,
+        expiration_ms: i64,
+    ) -> io::Result<ProducerState> {
+        for offset in self.offsets.clone() {
+            if offset > log_end || offset <= log_start {
+                self.remove(offset)?;
+            }
+        }
+        while let Some(&offset) = self.offsets.last() {
+            let bytes = read_all(&*self.disk.open(&self.path(offset), OpenMode::Read)?)?;
+            match snapshot::decode(&bytes) {
+                Ok(producers) => {
+                    let mut state = ProducerState::from_entries(producers, offset);
+                    state.expire(now, expiration_ms);
+                    return Ok(state);
+                }
+                Err(error) => {
+                    let path = self.path(offset);
+                    tracing::warn!(path = %path.display(), %error, "removing a producer snapshot");
+                    self.remove(offset)?;
+                }
+            }
+        }
+        Ok(ProducerState { end_offset: log_start, ..ProducerState::default() })
+    }
+
+    /// Removes the snapshots that belong to no segment, but for the newest if it is above all
+    /// segments: that one was taken at the log's end by a clean stop.
+    ///
+    /// Source: `ProducerStateManager.removeStraySnapshots`.
+    pub fn remove_stray(&mut self, segment_bases: &BTreeSet<Offset>) -> io::Result<()> {
+        let newest = self.offsets.last().copied();
+        let keeps_newest = newest > segment_bases.last().copied();
+        for offset in self.offsets.clone() {
+            let is_kept_end = keeps_newest && Some(offset) == newest;
+            if !segment_bases.contains(&offset) && !is_kept_end {
+                self.remove(offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the snapshots below `offset`.
+    pub fn remove_below(&mut self, offset: Offset) -> io::Result<()> {
+        for below in self.offsets.range(..offset).copied().collect::<Vec<_>>() {
+            self.remove(below)?;
+        }
+        Ok(())
+    }
+
+    /// Removes one snapshot, if there is one of that offset.
+    pub fn remove(&mut self, offset: Offset) -> io::Result<()> {
+        if !self.offsets.contains(&offset) {
+            return Ok(());
+        }
+        match self.disk.remove_file(&self.path(offset)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        self.offsets.remove(&offset);
+        self.unsynced.retain(|(unsynced, _)| *unsynced != offset);
+        Ok(())
+    }
+}
+
+/// The offset in a snapshot's name: twenty digits.
+fn offset_of(name: &str) -> Option<Offset> {
+    let digits = name.strip_suffix(SUFFIX)?;
+    if digits.len() != 20 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok().and_then(Offset::from_wire)
+}
+
+fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
