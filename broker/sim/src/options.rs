@@ -1,0 +1,90 @@
+//! What one run does: all of it follows from the seed.
+
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// The size of a run, its clients and its faults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// All chance of the run comes from here.
+    pub seed: u64,
+    /// Brokers.
+    pub brokers: u32,
+    /// How long clients work and faults happen, in virtual milliseconds.
+    pub work_ms: u64,
+    /// Topics that producers write to.
+    pub topics: u32,
+    /// Partitions of each of them.
+    pub partitions: i32,
+    /// Size at which a segment rolls, in bytes; small ones bring rolls, retention, compaction.
+    pub segment_bytes: u32,
+    /// Producers; every second one is idempotent.
+    pub producers: u32,
+    /// Members of the one group.
+    pub members: u32,
+    /// Admins; each owns topics of its own.
+    pub admins: u32,
+    /// The faults.
+    pub faults: Faults,
+}
+
+/// What goes wrong in a run. A probability is per mille.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Faults {
+    /// Mean time between two stops of a broker, in virtual milliseconds; `None` for never.
+    pub crash_every_ms: Option<u64>,
+    /// Whether a stop may be a power cut, which loses what was not synced. Brokers sync before
+    /// each acknowledgement then, since without that nothing is promised.
+    pub power_cuts: bool,
+    /// Mean time between two cuts of a connection, in virtual milliseconds; `None` for never.
+    pub cut_every_ms: Option<u64>,
+    /// The longest time that bytes travel, in virtual milliseconds.
+    pub latency_ms_max: u64,
+    /// Whether the disk fills up for a while.
+    pub disk_full: bool,
+    /// Whether clients stall for longer than their session.
+    pub stalls: bool,
+}
+
+impl Options {
+    /// The options that belong to a seed.
+    pub fn from_seed(seed: u64) -> Options {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let rng = &mut rng;
+        Options {
+            seed,
+            brokers: 1,
+            work_ms: rng.random_range(5_000..40_000),
+            topics: rng.random_range(1..4),
+            partitions: rng.random_range(1..5),
+            segment_bytes: *pick(rng, &[1 << 20, 1 << 20, 1 << 24]),
+            producers: rng.random_range(1..5),
+            members: rng.random_range(0..5),
+            admins: rng.random_range(0..3),
+            faults: Faults {
+                crash_every_ms: rng.random_bool(0.7).then(|| rng.random_range(1_000..12_000)),
+                power_cuts: rng.random_bool(0.5),
+                cut_every_ms: rng.random_bool(0.5).then(|| rng.random_range(200..5_000)),
+                latency_ms_max: *pick(rng, &[0, 1, 5, 50, 300]),
+                disk_full: rng.random_bool(0.15),
+                stalls: rng.random_bool(0.3),
+            },
+        }
+    }
+}
+
+fn pick<'a, T>(rng: &mut impl Rng, among: &'a [T]) -> &'a T {
+    // An empty table is a mistake of this file.
+    among.get(rng.random_range(0..among.len())).unwrap_or_else(|| unreachable!("empty table"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    #[test]
+    fn a_seed_always_gives_the_same_run() {
+        assert_eq!(Options::from_seed(7), Options::from_seed(7));
+        assert_ne!(Options::from_seed(7), Options::from_seed(8));
+    }
+}
