@@ -1,0 +1,106 @@
+//! From values to bytes: what the generated encoders are made of.
+
+use crate::EncodeError;
+use crate::read::{LENGTH_MAX, STRING_BYTES_MAX};
+
+/// Appends an unsigned number, 7 bits a byte, low ones first.
+#[inline]
+pub(crate) fn unsigned_varint(out: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+/// Appends the length of a string: compact, or an `int16`; `None` is null.
+#[inline]
+fn string_length(
+    out: &mut Vec<u8>,
+    field: &'static str,
+    flexible: bool,
+    length: Option<usize>,
+) -> Result<(), EncodeError> {
+    let Some(length) = length else {
+        out.extend_from_slice(if flexible { &[0] } else { &[0xff, 0xff] });
+        return Ok(());
+    };
+    let short = i16::try_from(length).map_err(|_| too_long(field, length, STRING_BYTES_MAX))?;
+    if flexible {
+        unsigned_varint(out, u32::from(short.unsigned_abs()) + 1);
+    } else {
+        out.extend_from_slice(&short.to_be_bytes());
+    }
+    Ok(())
+}
+
+/// Appends the length of a blob or the count of an array: compact, or an `int32`; `None` is null.
+#[inline]
+pub(crate) fn length(
+    out: &mut Vec<u8>,
+    field: &'static str,
+    flexible: bool,
+    length: Option<usize>,
+) -> Result<(), EncodeError> {
+    let Some(length) = length else {
+        out.extend_from_slice(if flexible { &[0] } else { &[0xff; 4] });
+        return Ok(());
+    };
+    let long = i32::try_from(length).map_err(|_| too_long(field, length, LENGTH_MAX))?;
+    if flexible {
+        unsigned_varint(out, long.unsigned_abs() + 1);
+    } else {
+        out.extend_from_slice(&long.to_be_bytes());
+    }
+    Ok(())
+}
+
+/// Appends a string or null.
+#[inline]
+pub(crate) fn string(
+    out: &mut Vec<u8>,
+    field: &'static str,
+    flexible: bool,
+    text: Option<&str>,
+) -> Result<(), EncodeError> {
+    string_length(out, field, flexible, text.map(str::len))?;
+    out.extend_from_slice(text.unwrap_or_default().as_bytes());
+    Ok(())
+}
+
+/// Appends a blob or null.
+#[inline]
+pub(crate) fn bytes(
+    out: &mut Vec<u8>,
+    field: &'static str,
+    flexible: bool,
+    blob: Option<&[u8]>,
+) -> Result<(), EncodeError> {
+    length(out, field, flexible, blob.map(<[u8]>::len))?;
+    out.extend_from_slice(blob.unwrap_or_default());
+    Ok(())
+}
+
+/// Appends a tagged field: its number, the size of its value, and what `value` appends.
+pub(crate) fn tagged(
+    out: &mut Vec<u8>,
+    field: &'static str,
+    tag: u32,
+    value: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    unsigned_varint(out, tag);
+    let start = out.len();
+    value(out)?;
+    let end = out.len();
+    let size = u32::try_from(end - start).map_err(|_| too_long(field, end - start, LENGTH_MAX))?;
+    // The size stands in front of the value but is only known now: write it behind, then turn.
+    unsigned_varint(out, size);
+    let prefix = out.len() - end;
+    out[start..].rotate_right(prefix);
+    Ok(())
+}
+
+#[cold]
+pub(crate) fn too_long(field: &'static str, length: usize, limit: usize) -> EncodeError {
+    EncodeError::Length { field, length, limit }
+}
