@@ -15,7 +15,7 @@
 //! ```
 //!
 //! The broker gives a batch its base offset and leader epoch: both lie before the CRC, so a batch
-//! is stored as it came with 16 other bytes in front ([`Batch::patched_prefix`]). All numbers are
+//! is stored as it came with 16 other bytes in front ([`BatchHead`]). All numbers are
 //! big endian. Source: KIP-98, KIP-101, KIP-534, `DefaultRecordBatch` and `DefaultRecord`.
 //!
 //! Here: shape, checksum, records, compression. Not here: whether a batch may be appended, which
@@ -25,6 +25,7 @@ mod batch;
 mod builder;
 mod compression;
 mod control;
+mod head;
 mod header;
 mod item;
 mod varint;
@@ -36,6 +37,7 @@ pub use batch::{Batch, BatchError, Batches, OpenBatch};
 pub use builder::{BatchBuilder, BuildError, NewRecord};
 pub use compression::{Codec, Compression, CompressionError, compress, decompress};
 pub use control::{ControlError, ControlRecord, EndTxnMarker};
+pub use head::BatchHead;
 pub use header::{
     Attributes, BatchHeader, BatchProducer, HEADER_BYTES, HeaderError, PREFIX_BYTES, SIZE_BYTES,
     TimestampType,

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use millrace_types::{LeaderEpoch, Offset, TimestampMs};
+use millrace_types::{LeaderEpoch, Offset};
 
 use super::compression::{Compression, CompressionError, decompress};
-use super::header::{
-    BatchHeader, HEADER_BYTES, HeaderError, PREFIX_BYTES, SIZE_BYTES, TimestampType,
-};
+use super::head::patch;
+use super::header::{BatchHeader, HEADER_BYTES, HeaderError, PREFIX_BYTES};
 use super::item::{RecordError, Records};
 
 /// Exactly one batch, header checked; the checksum only by [`Batch::verify_crc`].
@@ -108,28 +107,6 @@ impl<'a> Batch<'a> {
         prefix
     }
 
-    /// The whole header as it is stored at `base_offset` when the broker's clock counts
-    /// (`message.timestamp.type=LogAppendTime`): kind and largest timestamp changed, checksum
-    /// computed anew. Written in front of [`Batch::payload`].
-    pub fn with_log_append_time(
-        &self,
-        base_offset: Offset,
-        epoch: LeaderEpoch,
-        now: TimestampMs,
-    ) -> [u8; HEADER_BYTES] {
-        let mut header = [0; HEADER_BYTES];
-        header.copy_from_slice(&self.bytes[..HEADER_BYTES]);
-        if let Some(prefix) = header.first_chunk_mut() {
-            patch(prefix, base_offset, epoch);
-        }
-        let attributes = self.header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
-        header[21..23].copy_from_slice(&attributes.to_wire().to_be_bytes());
-        header[35..43].copy_from_slice(&now.to_wire().to_be_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&header[CRC_START..]), self.payload());
-        header[17..21].copy_from_slice(&crc.to_be_bytes());
-        header
-    }
-
     /// The records, decompressed into at most `limit_bytes` if they are compressed.
     ///
     /// # Errors
@@ -219,9 +196,4 @@ impl<'a> Iterator for Batches<'a> {
 }
 
 /// The checksum covers the batch from its attributes on.
-const CRC_START: usize = 21;
-
-fn patch(prefix: &mut [u8; PREFIX_BYTES], base_offset: Offset, epoch: LeaderEpoch) {
-    prefix[..8].copy_from_slice(&base_offset.to_wire().to_be_bytes());
-    prefix[SIZE_BYTES..].copy_from_slice(&epoch.to_wire().to_be_bytes());
-}
+pub(super) const CRC_START: usize = 21;

@@ -26,10 +26,15 @@ fn the_brokers_time_replaces_that_of_every_record() {
         let bytes = build(builder, &[Owned::value(b"a"), Owned::value(b"b")]);
         let batch = sole(&bytes);
         let now = TimestampMs::new(1_800_000_000_000);
-        let mut stored = batch.with_log_append_time(Offset::new(9), epoch(1), now).to_vec();
+        let mut head = BatchHead::of(&batch);
+        head.place(Offset::new(9), epoch(1));
+        head.stamp(TimestampType::LogAppendTime, Some(now), batch.payload());
+        let mut stored = head.bytes().to_vec();
         stored.extend_from_slice(batch.payload());
         let stored = sole(&stored);
         stored.verify_crc().unwrap();
+        assert_eq!(stored.header(), head.header());
+        assert_eq!(stored.header().base_offset, Offset::new(9));
         assert_eq!(stored.header().attributes.timestamp_type(), TimestampType::LogAppendTime);
         assert_eq!(stored.header().max_timestamp, Some(now));
         for record in stored.open(LIMIT_BYTES).unwrap().records() {
