@@ -58,8 +58,8 @@ pub struct RecoveryProgress {
 #[expect(clippy::todo, reason = "interface first")]
 impl Log {
     // append(&mut self, batches: &[NewBatch<'_>], now) -> Result<AppendInfo, LogError> comes with
-    // millrace_wire::record: NewBatch::stored(&Batch) keeps offset and epoch (followers),
-    // NewBatch::placed(&Batch, base_offset, epoch) gives them, with_log_append_time(.., now) too.
+    // millrace_wire::record: NewBatch { head: BatchHead, payload: &[u8] }. The caller places and
+    // stamps the head (BatchHead::of, place, stamp); a follower leaves it as it came.
 
     /// A handle for readers.
     pub fn reader(&self) -> LogReader {
