@@ -1,1 +1,14 @@
-//! placeholder
+//! A small Kafka client: one connection, one owner, requests in the order of their answers.
+//!
+//! It is what the project itself needs to talk to brokers (simulated clients, benchmarks, tests),
+//! not a producer or consumer with a life of its own: it never retries, batches or rebalances.
+
+mod connect;
+mod connection;
+mod error;
+mod router;
+
+pub use connect::{Connect, Stream, Tcp};
+pub use connection::{Connection, Reply};
+pub use error::ClientError;
+pub use router::Router;

@@ -30,10 +30,9 @@ pub(super) fn check(history: &History) -> Result<(), String> {
 }
 
 /// Topics that an admin asked to delete at any time: their records promise nothing.
-pub(super) fn deleted_topics(history: &History) -> BTreeSet<&str> {
-    let name = |event| match event {
-        &Event::TopicDeleting { ref topic } => Some(topic.as_str()),
-        _ => None,
+pub(super) fn deleted_topics<'a>(history: &'a History) -> BTreeSet<&'a str> {
+    let name = |event: &'a Event| {
+        if let Event::TopicDeleting { topic } = event { Some(topic.as_str()) } else { None }
     };
     history.events().filter_map(name).collect()
 }

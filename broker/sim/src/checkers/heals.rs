@@ -3,13 +3,14 @@
 use crate::history::{Event, History};
 
 pub(super) fn check(history: &History) -> Result<(), String> {
-    let mut healed = false;
     for event in history.events() {
-        match event {
-            Event::Healed => healed = true,
-            Event::Stuck { what } => return Err(what.clone()),
-            _ => {}
+        if let Event::Stuck { what } = event {
+            return Err(what.clone());
         }
     }
-    if healed { Ok(()) } else { Err("the run ended before its faults did".to_owned()) }
+    if history.events().any(|event| *event == Event::Healed) {
+        Ok(())
+    } else {
+        Err("the run ended before its faults did".to_owned())
+    }
 }

@@ -1,0 +1,58 @@
+//! Why a call failed.
+
+use std::io;
+
+use millrace_types::ErrorCode;
+use millrace_wire::{ApiKey, DecodeError, EncodeError};
+
+/// Why a call to a broker failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The connection could not be opened, or broke. Whether the request was executed is unknown.
+    #[error("connection to {address} failed")]
+    Io {
+        /// Host and port.
+        address: String,
+        /// What happened.
+        #[source]
+        source: io::Error,
+    },
+    /// The broker does not serve any version of this API that we speak.
+    #[error(
+        "broker serves {api} in versions {broker_min} to {broker_max}, we speak {min} to {max}"
+    )]
+    Version {
+        /// The API.
+        api: ApiKey,
+        /// The oldest version of the broker; 0 if it does not serve the API.
+        broker_min: i16,
+        /// The latest version of the broker; -1 if it does not serve the API.
+        broker_max: i16,
+        /// Our oldest version.
+        min: i16,
+        /// Our latest version.
+        max: i16,
+    },
+    /// The request has a value that its version cannot carry.
+    #[error("request cannot be written")]
+    Encode(#[from] EncodeError),
+    /// The answer is not what its version says.
+    #[error("answer cannot be read")]
+    Decode(#[from] DecodeError),
+    /// The answer belongs to another request.
+    #[error("answer carries correlation id {got}, the oldest open request has {expected:?}")]
+    Correlation {
+        /// The id in the answer.
+        got: i32,
+        /// The id that was expected, if any request is open.
+        expected: Option<i32>,
+    },
+    /// The broker refused.
+    #[error("{api} was refused: {code}")]
+    Refused {
+        /// The API.
+        api: ApiKey,
+        /// The broker's reason.
+        code: ErrorCode,
+    },
+}
