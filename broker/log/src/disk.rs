@@ -10,8 +10,10 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+mod faulty;
 mod real;
 
+pub use faulty::{FaultyDisk, Loss};
 pub use real::RealDisk;
 
 /// How a file is opened; always for reading, and for writing unless `Read`.
