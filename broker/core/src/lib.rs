@@ -3,3 +3,4 @@
 //! `now`, order is `BTreeMap`, and `millrace-server` does what is decided here.
 
 pub mod config;
+pub mod limits;

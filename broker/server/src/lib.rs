@@ -1,1 +1,17 @@
-//! placeholder
+//! The shell of the broker: sockets, tasks, disk, clock. It asks `millrace-core` what to answer and
+//! does it.
+//!
+//! Everything here takes the world from [`env::Env`] and waits only on tokio, so that the simulator
+//! runs this crate, not a model of it. The binary is in `main.rs`.
+
+pub mod api;
+pub mod blocking;
+pub mod broker;
+pub mod clock;
+pub mod env;
+pub mod metrics;
+pub mod net;
+pub mod random;
+pub mod refusal;
+pub mod reply;
+pub mod tasks;

@@ -1,0 +1,37 @@
+//! Every bound of the broker that is not a Kafka config, in one file.
+//!
+//! What an operator may want to change is a config (`core::config`); what stands here follows from
+//! how the broker is built. Each says its unit in its name.
+
+/// How much of a frame is let in before the budget of requests is asked, in bytes. Small requests
+/// fit and so are never held up by large ones.
+pub const FRAME_START_BYTES: usize = 4 * 1024;
+
+/// Most bytes that one read of a frame takes, and so is charged ahead of, in bytes.
+pub const FRAME_READ_BYTES: usize = 256 * 1024;
+
+/// How large the buffer of a frame is made at once, in bytes; a longer frame doubles it as its bytes
+/// come in.
+pub const FRAME_RESERVE_BYTES: usize = 1024 * 1024;
+
+/// How long a frame that passed the budget may take to get complete, in milliseconds.
+pub const FRAME_HOLDS_UP_OTHERS_MS_MAX: u64 = 10_000;
+
+/// What requests in flight may take together where `queued.max.request.bytes` is not set (Kafka: no
+/// bound), in bytes.
+pub const REQUESTS_BYTES_DEFAULT: usize = 32 * 1024 * 1024;
+
+/// How many requests of one connection may be unanswered; more are left in the socket.
+pub const CONNECTION_REQUESTS_MAX: usize = 16;
+
+/// How many bytes of requests one connection may have unanswered before no further one is read.
+pub const CONNECTION_REQUESTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long connections get to finish what is in flight when the broker stops, in milliseconds.
+pub const SHUTDOWN_DRAIN_MS_MAX: u64 = 5_000;
+
+/// How long accepting pauses when the process is out of file descriptors or memory, in milliseconds.
+pub const ACCEPT_BACKOFF_MS: u64 = 100;
+
+/// How many refusals are logged in a second; the rest is counted.
+pub const REFUSALS_LOGGED_PER_SECOND_MAX: u32 = 10;

@@ -1,0 +1,180 @@
+//! The one table of the APIs that are served, and the way from a frame to its handler.
+//!
+//! A further API is a file in `api/`, its `mod` line and its row in [`TABLE`], nothing else: what
+//! ApiVersions tells, what is dispatched and what `docs/compat.md` says all come from the rows. What
+//! has no row is not advertised.
+
+use std::sync::Arc;
+
+use bytes::Buf;
+use millrace_wire::{ApiKey, Encode, Reader, RequestHeader, messages};
+use tokio::time::Instant;
+
+use crate::broker::Broker;
+use crate::net::frame::Frame;
+use crate::refusal::Refusal;
+use crate::reply::{Outcome, OutcomeFuture, Reply};
+
+mod api_versions;
+mod context;
+mod permission;
+
+pub use context::{ConnectionFacts, RequestContext};
+pub use permission::{Operation, Permission, Resource};
+
+/// A handler as the table holds it.
+type Handler = fn(RequestContext, Frame) -> OutcomeFuture;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Api {
+    /// The API; its versions are those that `millrace-wire` reads.
+    pub key: ApiKey,
+    /// What a client must be allowed to do to be answered.
+    pub permission: Permission,
+    /// The test that proves the API, as `crate::path` from the root of the workspace.
+    pub proof: &'static str,
+    /// How the answers differ from Apache Kafka's; empty where they do not.
+    pub differs: &'static str,
+    handler: Handler,
+}
+
+/// A handler `async fn handle(&RequestContext, Request<'_>) -> Result<Response<'_>, Refusal>`, or
+/// any value that can be written as the response, that answers without waiting for other clients.
+macro_rules! answers {
+    ($module:ident) => {
+        |context, frame| {
+            Box::pin(async move {
+                let request: messages::$module::Request<'_> = context.decode(&frame.bytes)?;
+                let response = $module::handle(&context, request).await?;
+                context.reply(&response).map(Outcome::Reply)
+            })
+        }
+    };
+}
+
+/// The same for a handler that may wait for other clients (joins). It is dropped when its client is
+/// gone; the next request of the connection is not started before it has answered.
+#[allow(unused_macros, reason = "used as soon as the first such handler has its row")]
+macro_rules! waits {
+    ($module:ident) => {
+        |context, frame| {
+            let reply: crate::reply::ReplyFuture = Box::pin(async move {
+                let request: messages::$module::Request<'_> = context.decode(&frame.bytes)?;
+                let response = $module::handle(&context, request).await?;
+                context.reply(&response)
+            });
+            Box::pin(std::future::ready(Ok(Outcome::Wait(reply))))
+        }
+    };
+}
+
+/// A handler `async fn handle(RequestContext, Frame) -> Result<Outcome, Refusal>` that reads and
+/// writes the bytes itself: the hot path.
+#[allow(unused_macros, reason = "used as soon as the first such handler has its row")]
+macro_rules! by_hand {
+    ($module:ident) => {
+        |context, frame| Box::pin($module::handle(context, frame))
+    };
+}
+
+/// Every API that is served, by number.
+pub static TABLE: &[Api] = &[Api {
+    key: ApiKey::ApiVersions,
+    permission: Permission::NONE,
+    proof: "server::api::api_versions",
+    differs: "",
+    handler: answers!(api_versions),
+}];
+
+impl Api {
+    /// The row of an API.
+    pub fn find(key: ApiKey) -> Option<&'static Api> {
+        let place = TABLE.binary_search_by_key(&key, |api| api.key).ok()?;
+        TABLE.get(place)
+    }
+}
+
+/// What is measured of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// The API.
+    pub key: ApiKey,
+    /// Length of the request, in bytes.
+    pub request_bytes: usize,
+    /// When it was complete.
+    pub received_at: Instant,
+}
+
+/// A handler on its way.
+pub struct Started {
+    /// What is measured of the request.
+    pub stamp: Stamp,
+    /// The handler.
+    pub outcome: OutcomeFuture,
+}
+
+/// Starts the handler of a request.
+///
+/// # Errors
+/// A request that no handler can be found for; the connection is to be closed then.
+pub fn dispatch(
+    broker: &Arc<Broker>,
+    connection: &Arc<ConnectionFacts>,
+    mut frame: Frame,
+) -> Result<Started, Refusal> {
+    let size_bytes = frame.bytes.len();
+    let stamp = |key| Stamp { key, request_bytes: size_bytes, received_at: Instant::now() };
+    if let Some(reply) = api_versions::answer_to_unknown_version(&frame.bytes) {
+        let outcome = Box::pin(std::future::ready(reply.map(Outcome::Reply)));
+        return Ok(Started { stamp: stamp(ApiKey::ApiVersions), outcome });
+    }
+    let mut reader = Reader::new(&frame.bytes);
+    let header = RequestHeader::decode(&mut reader)
+        .map_err(|source| Refusal::Header { size_bytes, source })?;
+    let api = Api::find(header.key).ok_or(Refusal::UnknownApi { key: header.key.code() })?;
+    if !api.key.has_version(header.version) {
+        return Err(Refusal::UnsupportedVersion {
+            api: api.key,
+            version: header.version,
+            min: api.key.version_min(),
+            max: api.key.version_max(),
+        });
+    }
+    let context = RequestContext {
+        broker: Arc::clone(broker),
+        connection: Arc::clone(connection),
+        api,
+        version: header.version,
+        correlation_id: header.correlation_id,
+        client_id: header.client_id.as_deref().map(Arc::from),
+    };
+    let body_at = size_bytes.saturating_sub(reader.remaining().len());
+    frame.bytes.advance(body_at);
+    Ok(Started { stamp: stamp(api.key), outcome: (api.handler)(context, frame) })
+}
+
+/// Writes a whole response frame.
+fn reply_to(
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    response: &impl Encode,
+) -> Result<Reply, Refusal> {
+    let mut reply = Reply::begin(key, version, correlation_id);
+    response
+        .encode(reply.bytes(), version)
+        .and_then(|()| reply.seal())
+        .map_err(|source| Refusal::Encode { api: key, version, source })?;
+    Ok(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TABLE;
+
+    #[test]
+    fn the_table_is_sorted_and_names_each_api_once() {
+        assert!(TABLE.is_sorted_by(|a, b| a.key < b.key));
+    }
+}

@@ -1,0 +1,65 @@
+//! What a handler knows of the request beside its body.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use millrace_wire::{Decode, Encode, Reader};
+
+use super::Api;
+use crate::broker::Broker;
+use crate::net::ListenerName;
+use crate::refusal::Refusal;
+use crate::reply::Reply;
+
+/// What is known of a connection as long as it lives.
+#[derive(Debug)]
+pub struct ConnectionFacts {
+    /// The listener that accepted it: it decides which addresses the client is told.
+    pub listener: ListenerName,
+    /// Where the client is.
+    pub peer: SocketAddr,
+}
+
+/// One request, without its body.
+pub struct RequestContext {
+    /// The broker.
+    pub broker: Arc<Broker>,
+    /// The connection that the request came on.
+    pub connection: Arc<ConnectionFacts>,
+    /// The row of the API.
+    pub api: &'static Api,
+    /// The version of the request and of its answer.
+    pub version: i16,
+    /// The number that the answer carries back.
+    pub correlation_id: i32,
+    /// The name that the client gave itself.
+    pub client_id: Option<Arc<str>>,
+}
+
+impl RequestContext {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// Bytes that are no such request.
+    pub fn decode<'a, R: Decode<'a>>(&self, body: &'a [u8]) -> Result<R, Refusal> {
+        R::decode(&mut Reader::new(body), self.version).map_err(|source| Refusal::Body {
+            api: self.api.key,
+            version: self.version,
+            size_bytes: body.len(),
+            source,
+        })
+    }
+
+    /// An answer of which only the header is written; [`Reply::seal`] is left to the caller.
+    pub fn begin_reply(&self) -> Reply {
+        Reply::begin(self.api.key, self.version, self.correlation_id)
+    }
+
+    /// Writes the answer.
+    ///
+    /// # Errors
+    /// A response that this version cannot carry.
+    pub fn reply(&self, response: &impl Encode) -> Result<Reply, Refusal> {
+        super::reply_to(self.api.key, self.version, self.correlation_id, response)
+    }
+}

@@ -1,0 +1,112 @@
+//! What is measured, as Prometheus reads it. Handles are made once; counting is one atomic add.
+
+use std::fmt;
+
+use millrace_wire::ApiKey;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::api::{Stamp, TABLE};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiLabel {
+    api: &'static str,
+}
+
+/// The figures of one API.
+#[derive(Debug)]
+struct OfApi {
+    key: ApiKey,
+    requests: Counter,
+    request_bytes: Counter,
+    response_bytes: Counter,
+    seconds: Histogram,
+}
+
+/// All figures of a broker.
+pub struct Metrics {
+    registry: Registry,
+    apis: Vec<OfApi>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// All figures at zero.
+    pub fn new() -> Metrics {
+        let mut registry = Registry::with_prefix("millrace");
+        let requests = Family::<ApiLabel, Counter>::default();
+        let request_bytes = Family::<ApiLabel, Counter>::default();
+        let response_bytes = Family::<ApiLabel, Counter>::default();
+        let seconds = Family::<ApiLabel, Histogram>::new_with_constructor(|| {
+            // 100 us to 1.6 s and beyond.
+            Histogram::new(exponential_buckets(0.0001, 4.0, 8))
+        });
+        registry.register("requests", "Requests answered", requests.clone());
+        registry.register_with_unit(
+            "request_size",
+            "Bytes of requests answered",
+            Unit::Bytes,
+            request_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "response_size",
+            "Bytes of responses",
+            Unit::Bytes,
+            response_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "request_duration",
+            "Time from the last byte of a request to the first of its answer",
+            Unit::Seconds,
+            seconds.clone(),
+        );
+        let of_api = |key: ApiKey| {
+            let label = ApiLabel { api: key.name() };
+            OfApi {
+                key,
+                requests: requests.get_or_create_owned(&label),
+                request_bytes: request_bytes.get_or_create_owned(&label),
+                response_bytes: response_bytes.get_or_create_owned(&label),
+                seconds: seconds.get_or_create_owned(&label),
+            }
+        };
+        let apis = TABLE.iter().map(|api| of_api(api.key)).collect();
+        Metrics { registry, apis }
+    }
+
+    /// Counts a request that was answered now, with `response_bytes` bytes.
+    pub fn answered(&self, stamp: &Stamp, response_bytes: usize) {
+        let place = self.apis.binary_search_by_key(&stamp.key, |of_api| of_api.key);
+        if let Some(of_api) = place.ok().and_then(|place| self.apis.get(place)) {
+            of_api.requests.inc();
+            of_api.request_bytes.inc_by(stamp.request_bytes as u64);
+            of_api.response_bytes.inc_by(response_bytes as u64);
+            of_api.seconds.observe(stamp.received_at.elapsed().as_secs_f64());
+        }
+    }
+
+    /// Everything as text, in the format of OpenMetrics.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            // A `String` takes all that is written to it.
+            Err(fmt::Error) => String::new(),
+        }
+    }
+}

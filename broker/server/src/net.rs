@@ -1,0 +1,137 @@
+//! Connections: accepting them, reading frames, keeping answers in order, sending files.
+//!
+//! Knows nothing of any API: a frame goes to [`crate::api::dispatch`], an answer comes back.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_core::limits;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub mod admission;
+pub mod budget;
+pub mod connection;
+pub mod frame;
+pub mod listener;
+pub mod outbox;
+mod owed;
+mod refusal_log;
+pub mod transport;
+
+use admission::Admission;
+use budget::Budget;
+use refusal_log::RefusalLog;
+
+/// The name of a listener, in capitals.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListenerName(pub Arc<str>);
+
+impl fmt::Display for ListenerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where clients of one listener find the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The listener.
+    pub listener: ListenerName,
+    /// A host name or address that clients can reach.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// What bounds the connections of a broker.
+#[derive(Clone, Copy, Debug)]
+pub struct NetOptions {
+    /// Kafka's `socket.request.max.bytes`.
+    pub frame_bytes_max: usize,
+    /// Kafka's `queued.max.request.bytes`.
+    pub requests_bytes_max: usize,
+    /// Kafka's `connections.max.idle.ms`.
+    pub idle_max: Duration,
+    /// Kafka's `max.connections`.
+    pub connections_max: usize,
+    /// Kafka's `max.connections.per.ip`.
+    pub connections_per_ip_max: usize,
+}
+
+impl Default for NetOptions {
+    fn default() -> NetOptions {
+        NetOptions {
+            frame_bytes_max: 100 * 1024 * 1024,
+            requests_bytes_max: limits::REQUESTS_BYTES_DEFAULT,
+            idle_max: Duration::from_mins(10),
+            connections_max: usize::MAX,
+            connections_per_ip_max: usize::MAX,
+        }
+    }
+}
+
+/// What all connections of a broker share.
+#[derive(Debug)]
+pub struct Net {
+    options: NetOptions,
+    budget: Arc<Budget>,
+    admission: Arc<Admission>,
+    refusals: RefusalLog,
+    draining: CancellationToken,
+    aborting: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl Net {
+    /// No connections yet.
+    pub fn new(options: NetOptions) -> Net {
+        Net {
+            options,
+            budget: Budget::new(options.requests_bytes_max),
+            admission: Admission::new(options.connections_max, options.connections_per_ip_max),
+            refusals: RefusalLog::default(),
+            draining: CancellationToken::new(),
+            aborting: CancellationToken::new(),
+            connections: TaskTracker::new(),
+        }
+    }
+
+    /// The bounds.
+    pub fn options(&self) -> &NetOptions {
+        &self.options
+    }
+
+    /// The memory of requests in flight.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Who is connected.
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    /// Is cancelled when connections are to finish what is in flight and take nothing more.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.draining
+    }
+
+    /// Stops accepting, lets the connections finish what is in flight, and ends those that do not
+    /// get ready within [`limits::SHUTDOWN_DRAIN_MS_MAX`].
+    pub async fn close(&self) {
+        self.draining.cancel();
+        self.connections.close();
+        let grace = Duration::from_millis(limits::SHUTDOWN_DRAIN_MS_MAX);
+        if tokio::time::timeout(grace, self.connections.wait()).await.is_err() {
+            tracing::warn!(
+                connections = self.connections.len(),
+                grace_ms = limits::SHUTDOWN_DRAIN_MS_MAX,
+                "connections did not finish in time and are cut"
+            );
+            self.aborting.cancel();
+            self.connections.wait().await;
+        }
+    }
+}

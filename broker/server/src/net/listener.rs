@@ -1,0 +1,189 @@
+//! Accepting connections, and giving each a task.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_core::limits;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use tokio::time::sleep;
+
+use super::connection::{Connection, End};
+use super::frame::ReadError;
+use super::refusal_log::Chain;
+use super::transport::pipe::{PipeReader, PipeWriter};
+use super::transport::{ReadHalf, WriteHalf, tcp};
+use super::{Endpoint, ListenerName};
+use crate::api::ConnectionFacts;
+use crate::broker::Broker;
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The host has no address.
+    #[error("listener {listener}: host {host:?} has no address")]
+    Resolve {
+        /// The listener.
+        listener: ListenerName,
+        /// The host.
+        host: String,
+        /// The cause.
+        #[source]
+        source: Option<io::Error>,
+    },
+    /// The system refused.
+    #[error("listener {listener}: cannot listen on {address}")]
+    Bind {
+        /// The listener.
+        listener: ListenerName,
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// A port that is ours; nobody can connect before [`Bound::listen`].
+#[derive(Debug)]
+pub struct Bound {
+    listener: ListenerName,
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Takes the port of `endpoint`; port 0 takes any free one, an empty host every address.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub async fn bind(endpoint: &Endpoint) -> Result<Bound, BindError> {
+        let listener = endpoint.listener.clone();
+        let host = if endpoint.host.is_empty() { "0.0.0.0" } else { &endpoint.host };
+        let no_address = |source| BindError::Resolve {
+            listener: endpoint.listener.clone(),
+            host: endpoint.host.clone(),
+            source,
+        };
+        let address = lookup_host((host, endpoint.port))
+            .await
+            .map_err(|error| no_address(Some(error)))?
+            .next()
+            .ok_or_else(|| no_address(None))?;
+        let open = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            let address = socket.local_addr()?;
+            Ok((socket, address))
+        };
+        match open() {
+            Ok((socket, address)) => Ok(Bound { listener, socket, address }),
+            Err(source) => Err(BindError::Bind { listener, address, source }),
+        }
+    }
+
+    /// The address, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts to accept connections for `broker`.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub fn listen(self, broker: &Arc<Broker>, backlog: u32) -> Result<(), BindError> {
+        let Bound { listener, socket, address } = self;
+        let sockets = socket.listen(backlog).map_err(|source| BindError::Bind {
+            listener: listener.clone(),
+            address,
+            source,
+        })?;
+        tracing::info!(%listener, %address, "listening");
+        let broker = Arc::clone(broker);
+        let tasks = broker.env().tasks.clone();
+        tasks.spawn("listener", async move { accept(&broker, &listener, &sockets).await });
+        Ok(())
+    }
+}
+
+/// Accepts until the connections are drained. No error ends it: a broker out of file descriptors
+/// goes on serving those that it has, and accepts again when some are closed.
+async fn accept(broker: &Arc<Broker>, listener: &ListenerName, sockets: &TcpListener) {
+    let draining = broker.net().draining().clone();
+    loop {
+        let accepted = tokio::select! { biased;
+            () = draining.cancelled() => return,
+            accepted = sockets.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => start(broker, listener, stream, peer),
+            Err(error) => {
+                broker.net().refusals.write(listener, &error);
+                // What failed is most likely the process and not the one connection.
+                sleep(Duration::from_millis(limits::ACCEPT_BACKOFF_MS)).await;
+            }
+        }
+    }
+}
+
+fn start(broker: &Arc<Broker>, listener: &ListenerName, stream: TcpStream, peer: SocketAddr) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "connection was gone before it was served");
+        return;
+    }
+    let (reader, writer) = tcp::split(stream, broker.env().blocking);
+    serve(broker, listener.clone(), peer, reader, writer);
+}
+
+/// Serves a stream that is not a socket: the simulator's connections.
+pub fn serve_stream<S>(broker: &Arc<Broker>, listener: ListenerName, peer: SocketAddr, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (reader, writer) = tokio::io::split(stream);
+    let writer = PipeWriter::new(writer, broker.env().blocking);
+    serve(broker, listener, peer, PipeReader(reader), writer);
+}
+
+/// Gives a connection its task, if there is room for it.
+fn serve<R: ReadHalf, W: WriteHalf>(
+    broker: &Arc<Broker>,
+    listener: ListenerName,
+    peer: SocketAddr,
+    reader: R,
+    writer: W,
+) {
+    let net = broker.net();
+    let ticket = match net.admission.admit(peer.ip()) {
+        Ok(ticket) => ticket,
+        Err(refused) => return net.refusals.write(&peer, &refused),
+    };
+    let connection = Connection::new(broker, ConnectionFacts { listener, peer }, reader, writer);
+    let tracked = net.connections.token();
+    let broker = Arc::clone(broker);
+    let tasks = broker.env().tasks.clone();
+    tasks.spawn("connection", async move {
+        let _tracked = tracked;
+        let _ticket = ticket;
+        let net = broker.net();
+        let end = tokio::select! { biased;
+            () = net.aborting.cancelled() => End::Drained,
+            end = connection.serve(&net.draining) => end,
+        };
+        tell(&broker, peer, &end);
+    });
+}
+
+/// Logs the end of a connection: aloud if the client broke a rule.
+fn tell(broker: &Broker, peer: SocketAddr, end: &End) {
+    match end {
+        End::Refused(_) | End::Read(ReadError::Refused(_)) => {
+            broker.net().refusals.write(&peer, end);
+        }
+        End::Read(_) | End::Write(_) | End::Unused(_) | End::Drained => {
+            tracing::debug!(%peer, end = %Chain(end), "connection ended");
+        }
+    }
+}
