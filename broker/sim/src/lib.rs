@@ -8,3 +8,4 @@ pub mod checkers;
 pub mod history;
 pub mod network;
 pub mod options;
+pub mod workload;

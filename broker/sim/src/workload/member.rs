@@ -1,0 +1,220 @@
+//! A member of the one group: joins, owns, reads, commits, stalls, leaves and comes back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use millrace_client::Router;
+use millrace_types::ErrorCode;
+use millrace_wire::messages::{heartbeat, join_group, leave_group, offset_commit, sync_group};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Clients, Failure, Wire, accepted, verify, within};
+use crate::history::{Event, Place};
+
+/// The name of the group.
+pub const GROUP: &str = "readers";
+
+const SESSION_TIMEOUT_MS: i32 = 10_000;
+const REBALANCE_TIMEOUT_MS: i32 = 12_000;
+
+/// Works until it is told to finish and has committed once more.
+pub async fn run(clients: Clients, number: u32) {
+    let mut rng =
+        ChaCha8Rng::seed_from_u64(clients.options.seed ^ (u64::from(number) << 32) ^ 0x3e);
+    let mut router = clients.router(&format!("member-{number}"));
+    let mut id = String::new();
+    loop {
+        let finishing = clients.is_finishing();
+        let mut member =
+            Member { clients: &clients, router: &mut router, id: &mut id, generation: 0 };
+        match member.live(&mut rng).await {
+            // After the faults have stopped a whole life, from joining to a commit, must work.
+            Ok(()) if finishing => {
+                let _ = within(member.leave()).await;
+                return;
+            }
+            Ok(()) => {}
+            Err(Failure::Refused(ErrorCode::RebalanceInProgress)) => continue,
+            Err(Failure::Refused(ErrorCode::MemberIdRequired)) => continue,
+            Err(failure) => {
+                clients.note(|| format!("member-{number} starts again: {failure:?}"));
+                id.clear();
+                router.forget();
+                clients.settle().await;
+                continue;
+            }
+        }
+        if rng.random_bool(0.2) {
+            let _ = within(member.leave()).await;
+            id.clear();
+        }
+        if clients.options.faults.stalls && rng.random_bool(0.2) {
+            clients.note(|| format!("member-{number} stalls"));
+            let stall_ms = rng.random_range(1_000..20_000);
+            tokio::time::sleep(Duration::from_millis(stall_ms)).await;
+        }
+    }
+}
+
+struct Member<'a> {
+    clients: &'a Clients,
+    router: &'a mut Router<Wire>,
+    id: &'a mut String,
+    generation: i32,
+}
+
+impl Member<'_> {
+    /// From joining to a few commits.
+    async fn live(&mut self, rng: &mut ChaCha8Rng) -> Result<(), Failure> {
+        // Joining takes as long as the slowest member may take.
+        let wait = Duration::from_secs(60);
+        let joined = tokio::time::timeout(wait, self.join()).await;
+        let owned = joined.unwrap_or(Err(Failure::Unknown))?;
+        self.clients.record(Event::Assigned {
+            group: GROUP.to_owned(),
+            generation: self.generation,
+            member: self.id.clone(),
+            places: owned.clone(),
+        });
+        let mut positions: BTreeMap<Place, i64> = BTreeMap::new();
+        for (place, offset) in within(verify::committed(self.router, &owned)).await? {
+            positions.insert(place.clone(), offset.unwrap_or(0));
+            let group = GROUP.to_owned();
+            self.clients.record(Event::FetchedCommit { group, place, offset });
+        }
+        for _ in 0..rng.random_range(1..5) {
+            within(self.heartbeat()).await?;
+            for place in &owned {
+                let from = positions.get(place).copied().unwrap_or(0);
+                let mut found = Vec::new();
+                let next = within(verify::fetch_from(self.router, place, from, &mut found)).await?;
+                if next > from {
+                    within(self.commit(place, next)).await?;
+                    positions.insert(place.clone(), next);
+                    let (group, place) = (GROUP.to_owned(), place.clone());
+                    self.clients.record(Event::Committed { group, place, offset: next });
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(rng.random_range(10..1_000))).await;
+        }
+        Ok(())
+    }
+
+    /// Joins and syncs; answers what it owns.
+    async fn join(&mut self) -> Result<Vec<Place>, Failure> {
+        let request = join_group::Request {
+            group_id: GROUP.into(),
+            session_timeout_ms: SESSION_TIMEOUT_MS,
+            rebalance_timeout_ms: REBALANCE_TIMEOUT_MS,
+            member_id: self.id.as_str().into(),
+            protocol_type: "consumer".into(),
+            protocols: vec![join_group::RequestProtocol {
+                name: "range".into(),
+                metadata: b"opaque"[..].into(),
+            }],
+            ..Default::default()
+        };
+        let reply = self.router.coordinator(GROUP).await?.call(&request).await?;
+        let response = reply.read::<join_group::Request<'_>>()?;
+        if !response.member_id.is_empty() {
+            *self.id = response.member_id.to_string();
+        }
+        accepted(response.error_code)?;
+        self.generation = response.generation_id;
+        let members: Vec<&str> =
+            response.members.iter().map(|member| member.member_id.as_ref()).collect();
+        let plan =
+            if response.leader == response.member_id { self.share_out(&members) } else { vec![] };
+        self.sync(plan).await
+    }
+
+    /// Deals the partitions out like cards.
+    fn share_out(&self, members: &[&str]) -> Vec<(String, String)> {
+        let places = self.clients.places();
+        let hand = |(index, member): (usize, &&str)| {
+            let own = places.iter().skip(index).step_by(members.len().max(1));
+            let own: Vec<String> =
+                own.map(|place| format!("{}/{}", place.topic, place.partition)).collect();
+            ((*member).to_owned(), own.join(" "))
+        };
+        members.iter().enumerate().map(hand).collect()
+    }
+
+    async fn sync(&mut self, plan: Vec<(String, String)>) -> Result<Vec<Place>, Failure> {
+        let request = sync_group::Request {
+            group_id: GROUP.into(),
+            generation_id: self.generation,
+            member_id: self.id.as_str().into(),
+            protocol_type: Some("consumer".into()),
+            protocol_name: Some("range".into()),
+            assignments: plan
+                .iter()
+                .map(|(member, hand)| sync_group::RequestAssignment {
+                    member_id: member.as_str().into(),
+                    assignment: hand.as_bytes().into(),
+                })
+                .collect(),
+            ..Default::default()
+        };
+        let reply = self.router.coordinator(GROUP).await?.call(&request).await?;
+        let response = reply.read::<sync_group::Request<'_>>()?;
+        accepted(response.error_code)?;
+        let hand = String::from_utf8_lossy(&response.assignment).into_owned();
+        let place = |text: &str| {
+            let (topic, partition) = text.split_once('/')?;
+            Some(Place { topic: topic.to_owned(), partition: partition.parse().ok()? })
+        };
+        Ok(hand.split(' ').filter_map(place).collect())
+    }
+
+    async fn heartbeat(&mut self) -> Result<(), Failure> {
+        let request = heartbeat::Request {
+            group_id: GROUP.into(),
+            generation_id: self.generation,
+            member_id: self.id.as_str().into(),
+            group_instance_id: None,
+        };
+        let reply = self.router.coordinator(GROUP).await?.call(&request).await?;
+        accepted(reply.read::<heartbeat::Request<'_>>()?.error_code)
+    }
+
+    async fn commit(&mut self, place: &Place, offset: i64) -> Result<(), Failure> {
+        let request = offset_commit::Request {
+            group_id: GROUP.into(),
+            generation_id_or_member_epoch: self.generation,
+            member_id: self.id.as_str().into(),
+            topics: vec![offset_commit::RequestTopic {
+                name: place.topic.as_str().into(),
+                partitions: vec![offset_commit::RequestTopicPartition {
+                    partition_index: place.partition,
+                    committed_offset: offset,
+                    committed_metadata: Some("".into()),
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let connection = self.router.coordinator(GROUP).await?;
+        // Version 9 is the last that names topics.
+        connection.send_version(&request, 9).await?;
+        let reply = connection.receive().await?;
+        let response = reply.read::<offset_commit::Request<'_>>()?;
+        let answer = response.topics.first().and_then(|topic| topic.partitions.first());
+        accepted(answer.map_or(-1, |answer| answer.error_code))
+    }
+
+    async fn leave(&mut self) -> Result<(), Failure> {
+        let request = leave_group::Request {
+            group_id: GROUP.into(),
+            member_id: self.id.as_str().into(),
+            members: vec![leave_group::RequestMember {
+                member_id: self.id.as_str().into(),
+                ..Default::default()
+            }],
+        };
+        let reply = self.router.coordinator(GROUP).await?.call(&request).await?;
+        accepted(reply.read::<leave_group::Request<'_>>()?.error_code)
+    }
+}

@@ -1,0 +1,218 @@
+//! The last reader: tells the history what the broker has in the end.
+
+use std::collections::BTreeMap;
+
+use millrace_client::Router;
+use millrace_types::ErrorCode;
+use millrace_wire::messages::{describe_configs, fetch, list_offsets, metadata, offset_fetch};
+use millrace_wire::record::Batches;
+
+use super::admin::TOPIC_RESOURCE;
+use super::member::GROUP;
+use super::{Clients, Configs, Failure, Wire, accepted, within};
+use crate::history::{Event, Place};
+
+/// Reads everything. What cannot be read now is [`Event::Stuck`]: there are no faults any more.
+pub async fn run(clients: Clients) {
+    let mut router = clients.router("verifier");
+    match within(topics(&mut router)).await {
+        Ok(topics) => {
+            for (topic, partitions, configs) in topics {
+                clients.record(Event::FinalTopic { topic, partitions, configs });
+            }
+        }
+        Err(failure) => stuck(&clients, format!("the topics cannot be read: {failure:?}")),
+    }
+    for place in clients.places() {
+        match within(records(&mut router, &place)).await {
+            Ok(records) => clients.record(Event::Final { place, records }),
+            Err(failure) => stuck(&clients, format!("{place:?} cannot be read: {failure:?}")),
+        }
+    }
+    if clients.options.members > 0 {
+        match within(committed(&mut router, &clients.places())).await {
+            Ok(offsets) => {
+                for (place, offset) in offsets {
+                    let group = GROUP.to_owned();
+                    clients.record(Event::FetchedCommit { group, place, offset });
+                }
+            }
+            Err(failure) => stuck(&clients, format!("no committed offsets: {failure:?}")),
+        }
+    }
+}
+
+fn stuck(clients: &Clients, what: String) {
+    clients.record(Event::Stuck { what });
+}
+
+async fn topics(router: &mut Router<Wire>) -> Result<Vec<(String, i32, Configs)>, Failure> {
+    let request = metadata::Request { topics: None, ..Default::default() };
+    let reply = router.any().await?.call(&request).await?;
+    let response = reply.read::<metadata::Request<'_>>()?;
+    let mut found = Vec::new();
+    for topic in response.topics.iter().filter(|topic| !topic.is_internal) {
+        accepted(topic.error_code)?;
+        let name = topic.name.clone().unwrap_or_default().into_owned();
+        let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        let configs = configs(router, &name).await?;
+        found.push((name, partitions, configs));
+    }
+    Ok(found)
+}
+
+/// The configs that were set on the topic itself.
+async fn configs(router: &mut Router<Wire>, topic: &str) -> Result<Configs, Failure> {
+    const DYNAMIC_TOPIC_CONFIG: i8 = 1;
+    let request = describe_configs::Request {
+        resources: vec![describe_configs::RequestResource {
+            resource_type: TOPIC_RESOURCE,
+            resource_name: topic.into(),
+            configuration_keys: None,
+        }],
+        ..Default::default()
+    };
+    let reply = router.any().await?.call(&request).await?;
+    let response = reply.read::<describe_configs::Request<'_>>()?;
+    let result = response.results.first().ok_or(Failure::Refused(ErrorCode::UnknownServerError))?;
+    accepted(result.error_code)?;
+    let own = result.configs.iter().filter(|config| config.config_source == DYNAMIC_TOPIC_CONFIG);
+    Ok(own
+        .map(|config| {
+            (config.name.to_string(), config.value.clone().unwrap_or_default().into_owned())
+        })
+        .collect())
+}
+
+async fn records(router: &mut Router<Wire>, place: &Place) -> Result<Vec<(i64, Vec<u8>)>, Failure> {
+    let mut offset = edge(router, place, -2).await?;
+    let end = edge(router, place, -1).await?;
+    let mut found = Vec::new();
+    while offset < end {
+        let next = fetch_from(router, place, offset, &mut found).await?;
+        if next <= offset {
+            return Err(Failure::Refused(ErrorCode::OffsetNotAvailable));
+        }
+        offset = next;
+    }
+    Ok(found)
+}
+
+/// The log's start (-2) or end (-1).
+async fn edge(router: &mut Router<Wire>, place: &Place, timestamp: i64) -> Result<i64, Failure> {
+    let request = list_offsets::Request {
+        replica_id: -1,
+        topics: vec![list_offsets::RequestTopic {
+            name: place.topic.as_str().into(),
+            partitions: vec![list_offsets::RequestTopicPartition {
+                partition_index: place.partition,
+                timestamp,
+                ..Default::default()
+            }],
+        }],
+        ..Default::default()
+    };
+    let reply = router.leader(&place.topic, place.partition).await?.call(&request).await?;
+    let response = reply.read::<list_offsets::Request<'_>>()?;
+    let answer = response.topics.first().and_then(|topic| topic.partitions.first());
+    let answer = answer.ok_or(Failure::Refused(ErrorCode::UnknownServerError))?;
+    accepted(answer.error_code)?;
+    Ok(answer.offset)
+}
+
+/// Reads once; answers the offset behind the last record.
+pub(super) async fn fetch_from(
+    router: &mut Router<Wire>,
+    place: &Place,
+    offset: i64,
+    found: &mut Vec<(i64, Vec<u8>)>,
+) -> Result<i64, Failure> {
+    let request = fetch::Request {
+        replica_id: -1,
+        max_wait_ms: 100,
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        session_epoch: -1,
+        topics: vec![fetch::RequestTopic {
+            topic: place.topic.as_str().into(),
+            partitions: vec![fetch::RequestTopicPartition {
+                partition: place.partition,
+                fetch_offset: offset,
+                partition_max_bytes: 1 << 16,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let connection = router.leader(&place.topic, place.partition).await?;
+    // Version 12 is the last that names topics.
+    connection.send_version(&request, 12).await?;
+    let reply = connection.receive().await?;
+    let response = reply.read::<fetch::Request<'_>>()?;
+    accepted(response.error_code)?;
+    let answer = response.responses.first().and_then(|topic| topic.partitions.first());
+    let Some(answer) = answer else { return Ok(offset) };
+    accepted(answer.error_code)?;
+    let mut next = offset;
+    for batch in Batches::new(answer.records.as_deref().unwrap_or_default()) {
+        let corrupt = |_| Failure::Refused(ErrorCode::CorruptMessage);
+        let batch = batch.map_err(corrupt)?;
+        batch.verify_crc().map_err(corrupt)?;
+        let open = batch.open(1 << 20).map_err(|_| Failure::Refused(ErrorCode::CorruptMessage))?;
+        for record in open.records() {
+            let record = record.map_err(|_| Failure::Refused(ErrorCode::CorruptMessage))?;
+            if record.offset.to_wire() >= offset {
+                found.push((record.offset.to_wire(), record.value.unwrap_or_default().to_vec()));
+            }
+        }
+        next = batch.header().next_offset().to_wire();
+    }
+    Ok(next)
+}
+
+/// What the group has committed.
+pub(super) async fn committed(
+    router: &mut Router<Wire>,
+    places: &[Place],
+) -> Result<BTreeMap<Place, Option<i64>>, Failure> {
+    let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+    for place in places {
+        topics.entry(&place.topic).or_default().push(place.partition);
+    }
+    let request = offset_fetch::Request {
+        groups: vec![offset_fetch::RequestGroup {
+            group_id: GROUP.into(),
+            topics: Some(
+                topics
+                    .into_iter()
+                    .map(|(name, partition_indexes)| offset_fetch::RequestGroupTopic {
+                        name: name.into(),
+                        partition_indexes,
+                        ..Default::default()
+                    })
+                    .collect(),
+            ),
+            ..Default::default()
+        }],
+        require_stable: true,
+        ..Default::default()
+    };
+    // Version 9 is the last that names topics.
+    let connection = router.coordinator(GROUP).await?;
+    connection.send_version(&request, 9).await?;
+    let reply = connection.receive().await?;
+    let response = reply.read::<offset_fetch::Request<'_>>()?;
+    let group = response.groups.first().ok_or(Failure::Refused(ErrorCode::UnknownServerError))?;
+    accepted(group.error_code)?;
+    let mut offsets = BTreeMap::new();
+    for topic in &group.topics {
+        for found in &topic.partitions {
+            accepted(found.error_code)?;
+            let place = Place { topic: topic.name.to_string(), partition: found.partition_index };
+            let offset = (found.committed_offset >= 0).then_some(found.committed_offset);
+            offsets.insert(place, offset);
+        }
+    }
+    Ok(offsets)
+}
