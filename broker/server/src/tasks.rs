@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
+    kill: CancellationToken,
     failure: Arc<Failure>,
 }
 
@@ -28,10 +29,17 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let bomb = Bomb { name, failure: Arc::clone(&self.failure) };
+        let kill = self.kill.clone();
         self.tracker.spawn(async move {
             let _bomb = bomb;
-            future.await;
+            kill.run_until_cancelled_owned(future).await;
         });
+    }
+
+    /// Drops all tasks where they stand, as the end of the process would: the simulator's crash.
+    pub fn kill(&self) {
+        self.stop.cancel();
+        self.kill.cancel();
     }
 
     /// Is cancelled when the tasks are to end.
@@ -87,6 +95,15 @@ mod tests {
         let stopping = tasks.stopping().clone();
         tasks.spawn("waiter", async move { stopping.cancelled().await });
         assert_eq!(tasks.running(), 1);
+        tasks.stop().await;
+        assert_eq!(tasks.running(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_kill_ends_tasks_that_would_not() {
+        let tasks = Tasks::default();
+        tasks.spawn("stubborn", std::future::pending());
+        tasks.kill();
         tasks.stop().await;
         assert_eq!(tasks.running(), 0);
     }
