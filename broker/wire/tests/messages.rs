@@ -4,7 +4,7 @@
 mod samples;
 
 use millrace_wire::{ApiKey, DecodeError, Reader, RequestHeader, frame, messages};
-use samples::{Message, Random};
+use samples::{Message, Random, Refusal};
 
 /// Random values of each message and version.
 const ROUNDS: u64 = 50;
@@ -15,7 +15,7 @@ fn every_value_is_read_back_as_it_was_written() {
         for round in 0..ROUNDS {
             let mut random = Random::new(message.seed(version, round));
             let bytes = (message.sample)(&mut random, version);
-            let again = (message.again)(&bytes, version);
+            let again = message.again(&bytes, version);
             assert_eq!(again.as_ref(), Ok(&bytes), "{} {version} round {round}", message.name);
         }
     }
@@ -27,7 +27,7 @@ fn half_a_message_is_refused_wherever_it_is_cut() {
         let mut random = Random::new(message.seed(version, 0));
         let bytes = (message.sample)(&mut random, version);
         for length in 0..bytes.len() {
-            let cut = (message.again)(&bytes[..length], version);
+            let cut = message.again(&bytes[..length], version);
             assert!(cut.is_err(), "{} {version} cut at {length}", message.name);
         }
     }
@@ -37,8 +37,8 @@ fn half_a_message_is_refused_wherever_it_is_cut() {
 fn a_version_that_does_not_exist_is_refused() {
     for message in samples::MESSAGES {
         for version in [-1, message.versions.start() - 1, message.versions.end() + 1, i16::MAX] {
-            let refused = (message.again)(&[0; 64], version);
-            let is_version = matches!(refused, Err(DecodeError::Version { .. }));
+            let refused = message.again(&[0; 64], version);
+            let is_version = matches!(refused, Err(Refusal::Decode(DecodeError::Version { .. })));
             assert!(is_version, "{} {version}: {refused:?}", message.name);
         }
     }

@@ -1,6 +1,6 @@
 //! Random values of every message, for tests and examples, and the table that drives them.
 
-use super::line;
+use super::{guarded, line};
 use crate::model::{Field, Kind, Message, Schema, Struct};
 
 /// The text of `samples.rs`.
@@ -21,7 +21,8 @@ pub fn file(schemas: &[Schema]) -> String {
                  let bytes = encode(&value, version); let mut reader = Reader::new(&bytes); \
                  let back = messages::{module}::{}::decode(&mut reader, version); \
                  assert_eq!(back.as_ref(), Ok(&value), \"version {{version}}\"); bytes }}, \
-                 again: |bytes, version| again::<messages::{module}::{}>(bytes, version) }},",
+                 recode: |bytes, from, to| recode::<messages::{module}::{}>(bytes, from, to), \
+                 layout: {} }},",
                 message.title,
                 message.java,
                 message.versions.first,
@@ -29,12 +30,16 @@ pub fn file(schemas: &[Schema]) -> String {
                 function(schema, root),
                 root.name,
                 root.rust("'_"),
+                function(schema, root).replacen("sample", "layout", 1),
             ),
         );
     }
     line(&mut text, "];");
     for (schema, message) in all(schemas) {
-        message.root.walk(&mut |structure| sample(&mut text, schema, message, structure));
+        message.root.walk(&mut |structure| {
+            sample(&mut text, schema, message, structure);
+            layout(&mut text, schema, message, structure);
+        });
     }
     text
 }
@@ -106,4 +111,42 @@ fn value(schema: &Schema, field: &Field) -> String {
             )
         }
     }
+}
+
+/// The function that tells the fields of one struct in some version, as the Java program does.
+fn layout(text: &mut String, schema: &Schema, message: &Message, structure: &Struct) {
+    let function = function(schema, structure).replacen("sample", "layout", 1);
+    line(text, &format!("fn {function}(version: i16) -> String {{"));
+    line(text, "let mut text = String::from(\"{\");");
+    let ordinary = structure.fields.iter().filter(|field| field.tag.is_none());
+    for field in ordinary.chain(structure.tagged()) {
+        let tag = field.tag.map(|tag| format!("#{tag} ")).unwrap_or_default();
+        let mut push = format!("text.push_str(\"{} {tag}\");", field.name);
+        let (open, close) = if field.is_array { ("[", "]") } else { ("", "") };
+        let element = match &field.kind {
+            Kind::Struct(inner) => {
+                format!(
+                    "&{}(version)",
+                    self::function(schema, inner).replacen("sample", "layout", 1)
+                )
+            }
+            Kind::Boolean => "\"boolean\"".into(),
+            Kind::Int8 => "\"int8\"".into(),
+            Kind::Int16 => "\"int16\"".into(),
+            Kind::Int32 => "\"int32\"".into(),
+            Kind::Int64 => "\"int64\"".into(),
+            Kind::Uuid => "\"uuid\"".into(),
+            Kind::String => "\"string\"".into(),
+            Kind::Bytes => "\"bytes\"".into(),
+        };
+        push.push_str(&format!(
+            "text.push_str(\"{open}\"); text.push_str({element}); text.push_str(\"{close}\");"
+        ));
+        if let Some(nullable) = field.nullable {
+            push.push_str(&guarded(nullable.condition(field.versions), "text.push('?');"));
+        }
+        push.push_str("text.push_str(\", \");");
+        line(text, &guarded(field.versions.condition(message.versions), &push));
+    }
+    line(text, "text.push('}');\ntext\n}");
 }

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use millrace_types::Uuid;
-use millrace_wire::{ApiKey, Decode, DecodeError, Encode, Reader, messages};
+use millrace_wire::{ApiKey, Decode, DecodeError, Encode, EncodeError, Reader, messages};
 
 include!(concat!(env!("OUT_DIR"), "/samples.rs"));
 
@@ -31,14 +31,30 @@ pub struct Message {
     pub versions: RangeInclusive<i16>,
     /// Encodes a random value, after a check that it decodes to itself.
     pub sample: fn(&mut Random, i16) -> Vec<u8>,
-    /// Decodes and encodes again.
-    pub again: fn(&[u8], i16) -> Result<Vec<u8>, DecodeError>,
+    /// Decodes as the first version has it, and encodes as the second one has it.
+    pub recode: fn(&[u8], i16, i16) -> Result<Vec<u8>, Refusal>,
+    /// The fields of a version, in the notation of `oracle/Oracle.java`.
+    pub layout: fn(i16) -> String,
+}
+
+/// Why bytes could not be brought from one version to another.
+#[derive(Debug, PartialEq)]
+pub enum Refusal {
+    /// They are no such message.
+    Decode(DecodeError),
+    /// The other version cannot say it.
+    Encode(EncodeError),
 }
 
 impl Message {
     /// Every message in every version.
     pub fn each_version() -> impl Iterator<Item = (&'static Message, i16)> {
         MESSAGES.iter().flat_map(|message| message.versions.clone().map(move |v| (message, v)))
+    }
+
+    /// Decodes and encodes again.
+    pub fn again(&self, bytes: &[u8], version: i16) -> Result<Vec<u8>, Refusal> {
+        (self.recode)(bytes, version, version)
     }
 
     /// The number that makes one sequence of random values for this message and version.
@@ -57,14 +73,17 @@ fn encode<M: Encode>(value: &M, version: i16) -> Vec<u8> {
     out
 }
 
-fn again<'a, M: Decode<'a> + Encode>(
+fn recode<'a, M: Decode<'a> + Encode>(
     bytes: &'a [u8],
-    version: i16,
-) -> Result<Vec<u8>, DecodeError> {
+    from: i16,
+    to: i16,
+) -> Result<Vec<u8>, Refusal> {
     let mut reader = Reader::new(bytes);
-    let value = M::decode(&mut reader, version)?;
-    reader.finish(M::NAME)?;
-    Ok(encode(&value, version))
+    let value = M::decode(&mut reader, from).map_err(Refusal::Decode)?;
+    reader.finish(M::NAME).map_err(Refusal::Decode)?;
+    let mut out = Vec::new();
+    value.encode(&mut out, to).map_err(Refusal::Encode)?;
+    Ok(out)
 }
 
 /// A stream of random numbers: splitmix64.
