@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -16,8 +16,10 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// What a broker of Apache Kafka is started with.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where logs, configuration and the broker's own output go.
+    /// Where configuration and the broker's own output go.
     pub dir: PathBuf,
+    /// The folder of the partitions.
+    pub data_dir: PathBuf,
     /// The port of the listener for clients, on loopback.
     pub port: u16,
     /// Flags for the JVM; Kafka's own default heap is `-Xms1G -Xmx1G`.
@@ -41,15 +43,11 @@ impl Options {
     pub fn new(dir: &Path) -> Result<Options> {
         Ok(Options {
             dir: dir.to_owned(),
+            data_dir: dir.join("data"),
             port: ports::free()?,
             jvm: vec!["-Xms512m".to_owned(), "-Xmx1g".to_owned()],
             properties: Vec::new(),
         })
-    }
-
-    /// The folder of the partitions.
-    pub fn log_dir(&self) -> PathBuf {
-        self.dir.join("data")
     }
 
     fn server_properties(&self, controller_port: u16) -> String {
@@ -66,7 +64,7 @@ impl Options {
              share.coordinator.state.topic.replication.factor=1\n\
              share.coordinator.state.topic.min.isr=1\n",
             port = self.port,
-            data = self.log_dir().display(),
+            data = self.data_dir.display(),
         );
         for (key, value) in &self.properties {
             text.push_str(&format!("{key}={value}\n"));
@@ -85,7 +83,7 @@ impl Kafka {
         fs::create_dir_all(&options.dir)?;
         let config = options.dir.join("server.properties");
         fs::write(&config, options.server_properties(ports::free()?))?;
-        if !options.log_dir().join("meta.properties").exists() {
+        if !options.data_dir.join("meta.properties").exists() {
             let mut format = java::command(&class_path, "kafka.tools.StorageTool");
             run(format.args(["format", "-t", "Millrace-Yardstick-A", "-c"]).arg(&config))?;
         }
@@ -117,6 +115,14 @@ impl Kafka {
         self.child.kill()?;
         self.child.wait()?;
         Ok(self.options.clone())
+    }
+
+    /// The status with which the process has ended, if it has.
+    ///
+    /// # Errors
+    /// The process cannot be asked for.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     fn wait_for_port(&mut self) -> Result<()> {

@@ -16,6 +16,6 @@ fn apache_kafka_starts_and_answers_its_own_tools() {
     topics.args(["--bootstrap-server", &kafka.bootstrap(), "--create", "--topic", "t"]);
     assert_eq!(run(&mut topics).unwrap().trim(), "Created topic t.");
     let options = kafka.kill().unwrap();
-    assert!(options.log_dir().join("t-0").is_dir());
+    assert!(options.data_dir.join("t-0").is_dir());
     std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -1,0 +1,113 @@
+//! The matrix client x feature: noted by the tests, written into `docs/compat.md`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::client::Client;
+use crate::feature;
+
+/// The line before the matrix in `docs/compat.md`.
+pub const BEGIN: &str = "<!-- client matrix: begin, written by `cargo xtask test` -->";
+/// The line after it.
+pub const END: &str = "<!-- client matrix: end -->";
+
+/// Outcomes of one client: feature to `ok` or the reason of its failure.
+pub type Outcomes = BTreeMap<String, Result<(), String>>;
+
+/// Where the tests leave their notes for `cargo xtask compat`.
+///
+/// # Errors
+/// The program does not know where it runs.
+pub fn notes_dir() -> Result<PathBuf> {
+    // Test programs live in TARGET/PROFILE/deps.
+    let program = std::env::current_exe()?;
+    let target = program.ancestors().nth(3).context("no target folder")?;
+    Ok(target.join("e2e-matrix"))
+}
+
+/// Reads the lines `feature: ok` and `feature: FAIL reason` of a client's program.
+///
+/// # Errors
+/// A feature of `wanted` has no line, two, or one that reads otherwise.
+pub fn parse(lines: &[String], wanted: &[&str]) -> Result<Outcomes> {
+    let mut outcomes = Outcomes::new();
+    for line in lines {
+        let Some((name, outcome)) = line.split_once(": ") else { bail!("line {line:?}") };
+        let outcome = match outcome.strip_prefix("FAIL ") {
+            Some(reason) => Err(reason.to_owned()),
+            None if outcome == "ok" => Ok(()),
+            None => bail!("line {line:?}"),
+        };
+        if outcomes.insert(name.to_owned(), outcome).is_some() {
+            bail!("two lines for {name}");
+        }
+    }
+    let heard: Vec<&str> = outcomes.keys().map(String::as_str).collect();
+    let mut sorted = wanted.to_vec();
+    sorted.sort_unstable();
+    if heard != sorted {
+        bail!("asked for {sorted:?}, got {heard:?}");
+    }
+    Ok(outcomes)
+}
+
+/// Notes outcomes for the matrix, under the name of the client and of the test.
+///
+/// # Errors
+/// The note cannot be written.
+pub fn note(client: Client, test: &str, outcomes: &Outcomes) -> Result<()> {
+    let dir = notes_dir()?;
+    fs::create_dir_all(&dir)?;
+    let mut text = String::new();
+    for (feature, outcome) in outcomes {
+        let word = outcome.as_ref().map_or("FAIL", |()| "ok");
+        text.push_str(&format!("{feature} {word}\n"));
+    }
+    fs::write(dir.join(format!("{}.{test}", client.name())), text)?;
+    Ok(())
+}
+
+/// The matrix as Markdown, from the notes of all clients.
+///
+/// # Errors
+/// The notes cannot be read.
+pub fn render() -> Result<String> {
+    let mut noted: BTreeMap<(String, String), String> = BTreeMap::new();
+    for file in fs::read_dir(notes_dir()?)? {
+        let path = file?.path();
+        let client = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for line in fs::read_to_string(&path)?.lines() {
+            if let Some((feature, word)) = line.split_once(' ') {
+                noted.insert((client.clone(), feature.to_owned()), word.to_owned());
+            }
+        }
+    }
+    let names: Vec<&str> = Client::ALL.iter().map(|client| client.name()).collect();
+    let mut text = format!("| feature | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(6));
+    let (mut footnotes, mut reasons) = (String::new(), Vec::new());
+    for (feature, what) in feature::SUITE.iter().chain(&feature::GROUP) {
+        text.push_str(&format!("| `{feature}`: {what} |"));
+        for client in Client::ALL {
+            let cell = match client.lacks().iter().find(|(lacked, _)| lacked == feature) {
+                Some((_, reason)) => {
+                    let at =
+                        reasons.iter().position(|known| known == reason).unwrap_or_else(|| {
+                            reasons.push(*reason);
+                            footnotes.push_str(&format!("{}. {reason}\n", reasons.len()));
+                            reasons.len() - 1
+                        });
+                    format!("– ({})", at + 1)
+                }
+                None => noted
+                    .get(&(client.name().to_owned(), (*feature).to_owned()))
+                    .map_or_else(|| "not run".to_owned(), Clone::clone),
+            };
+            text.push_str(&format!(" {cell} |"));
+        }
+        text.push('\n');
+    }
+    Ok(format!("{text}\n– means that the client itself has it not:\n\n{footnotes}"))
+}
