@@ -7,5 +7,7 @@
 pub mod checkers;
 pub mod history;
 pub mod network;
+pub mod node;
 pub mod options;
 pub mod workload;
+pub mod world;
