@@ -1,29 +1,67 @@
 //! The broker: what it is made of, and the order in which that is opened and closed.
 
+use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use millrace_core::config::listener::Endpoint;
+use millrace_core::config::{BrokerConfig, ConfigError, StaticConfig};
+
 use crate::env::Env;
+use crate::health::Probes;
 use crate::metrics::Metrics;
 use crate::net::{Net, NetOptions};
+use crate::readiness::Readiness;
+
+/// What a broker is started with.
+#[derive(Clone, Debug)]
+pub struct BrokerOptions {
+    /// The configs of the file, flags and environment.
+    pub config: StaticConfig,
+    /// Where clients find the broker: one address for each listener that they may use.
+    pub advertised: Vec<Endpoint>,
+    /// What is told over HTTP.
+    pub probes: Probes,
+}
+
+/// Why a broker cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The configs do not resolve.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
 
 /// One running broker.
 ///
-/// Opened from the inside out, closed from the outside in: the metadata log first and last, then
-/// partitions, groups, and at last the connections.
-#[derive(Debug)]
+/// Opened from the inside out and closed from the outside in: connections end first, then groups,
+/// partitions and, last, the metadata.
 pub struct Broker {
     env: Env,
+    options: BrokerOptions,
+    config: ArcSwap<BrokerConfig>,
     net: Net,
-    metrics: Metrics,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("node_id", &self.config().node_id).finish_non_exhaustive()
+    }
 }
 
 impl Broker {
     /// Opens all that is behind the connections. [`crate::net::listener`] opens the doors.
-    pub fn open(env: Env, net: NetOptions) -> Arc<Broker> {
-        Arc::new(Broker { env, net: Net::new(net), metrics: Metrics::new() })
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(env: Env, options: BrokerOptions) -> Result<Arc<Broker>, OpenError> {
+        let config = BrokerConfig::resolve(&options.config.layers())?;
+        let net = Net::new(NetOptions::of(&config.network));
+        let broker = Broker { env, options, config: ArcSwap::from_pointee(config), net };
+        Ok(Arc::new(broker))
     }
 
-    /// Closes in order: no connection is left when this returns, no task runs, all is flushed.
+    /// Closes in order: when this returns no connection is left, no task runs, all is flushed.
     pub async fn close(&self) {
         self.net.close().await;
         self.env.tasks.stop().await;
@@ -34,6 +72,21 @@ impl Broker {
         &self.env
     }
 
+    /// The configs in force; dynamic ones change while the broker runs.
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        self.config.load_full()
+    }
+
+    /// The configs that the broker was started with.
+    pub fn static_config(&self) -> &StaticConfig {
+        &self.options.config
+    }
+
+    /// Where clients find the broker, for each listener.
+    pub fn advertised(&self) -> &[Endpoint] {
+        &self.options.advertised
+    }
+
     /// What the connections share.
     pub fn net(&self) -> &Net {
         &self.net
@@ -41,7 +94,12 @@ impl Broker {
 
     /// What is measured.
     pub fn metrics(&self) -> &Metrics {
-        &self.metrics
+        &self.options.probes.metrics
+    }
+
+    /// Why the broker does not serve.
+    pub fn readiness(&self) -> &Readiness {
+        &self.options.probes.readiness
     }
 
     /// Counts the changes of the cluster's features; never goes back.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_core::config::broker::NetworkConfig;
 use millrace_core::limits;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,17 +35,6 @@ impl fmt::Display for ListenerName {
     }
 }
 
-/// Where clients of one listener find the broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// The listener.
-    pub listener: ListenerName,
-    /// A host name or address that clients can reach.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
 /// What bounds the connections of a broker.
 #[derive(Clone, Copy, Debug)]
 pub struct NetOptions {
@@ -52,8 +42,8 @@ pub struct NetOptions {
     pub frame_bytes_max: usize,
     /// Kafka's `queued.max.request.bytes`.
     pub requests_bytes_max: usize,
-    /// Kafka's `connections.max.idle.ms`.
-    pub idle_max: Duration,
+    /// Kafka's `connections.max.idle.ms`; for ever if `None`.
+    pub idle_max: Option<Duration>,
     /// Kafka's `max.connections`.
     pub connections_max: usize,
     /// Kafka's `max.connections.per.ip`.
@@ -65,9 +55,25 @@ impl Default for NetOptions {
         NetOptions {
             frame_bytes_max: 100 * 1024 * 1024,
             requests_bytes_max: limits::REQUESTS_BYTES_DEFAULT,
-            idle_max: Duration::from_mins(10),
+            idle_max: Some(Duration::from_mins(10)),
             connections_max: usize::MAX,
             connections_per_ip_max: usize::MAX,
+        }
+    }
+}
+
+impl NetOptions {
+    /// The bounds that the configs ask for.
+    pub fn of(config: &NetworkConfig) -> NetOptions {
+        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        NetOptions {
+            frame_bytes_max: whole(config.request_bytes_max),
+            requests_bytes_max: config
+                .queued_bytes_max
+                .map_or(limits::REQUESTS_BYTES_DEFAULT, whole),
+            idle_max: config.connections_max_idle_ms.map(Duration::from_millis),
+            connections_max: whole(config.max_connections.into()),
+            connections_per_ip_max: whole(config.max_connections_per_ip.into()),
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct Connection<R, W> {
     /// A request that must wait for those before it.
     next: Option<Frame>,
     is_draining: bool,
-    idle_max: Duration,
+    idle_max: Option<Duration>,
     progress_at: Instant,
 }
 
@@ -194,22 +194,26 @@ impl<R: ReadHalf, W: WriteHalf> Connection<R, W> {
         Ok(())
     }
 
+    /// When the connection has made no progress for too long.
     fn idle_at(&self) -> Instant {
-        self.progress_at.checked_add(self.idle_max).unwrap_or(self.progress_at)
+        let far = Duration::from_hours(24 * 365);
+        self.progress_at.checked_add(self.idle_max.unwrap_or(far)).unwrap_or(self.progress_at)
     }
 
     /// Ends the connection if the client makes no progress. One that waits for us is not idle.
     fn check_idleness(&mut self, mut idle: Pin<&mut Sleep>) -> Result<(), End> {
         let is_ours_to_move =
             self.outbox.is_empty() && (self.current.is_some() || !self.owed.is_empty());
-        if is_ours_to_move {
-            self.progress_at = Instant::now();
-        } else if Instant::now() >= self.idle_at() {
-            let received_bytes = self.frames.received_bytes();
-            return Err(match self.outbox.is_empty() && received_bytes == 0 {
-                true => End::Unused(self.idle_max),
-                false => End::Refused(Refusal::Stalled { received_bytes, idle: self.idle_max }),
-            });
+        match self.idle_max {
+            Some(_) if is_ours_to_move => self.progress_at = Instant::now(),
+            Some(idle) if Instant::now() >= self.idle_at() => {
+                let received_bytes = self.frames.received_bytes();
+                return Err(match self.outbox.is_empty() && received_bytes == 0 {
+                    true => End::Unused(idle),
+                    false => End::Refused(Refusal::Stalled { received_bytes, idle }),
+                });
+            }
+            Some(_) | None => {}
         }
         idle.as_mut().reset(self.idle_at());
         Ok(())

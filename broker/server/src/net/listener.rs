@@ -5,17 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_core::config::listener::Endpoint;
 use millrace_core::limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::time::sleep;
 
+use super::ListenerName;
 use super::connection::{Connection, End};
 use super::frame::ReadError;
 use super::refusal_log::Chain;
 use super::transport::pipe::{PipeReader, PipeWriter};
 use super::transport::{ReadHalf, WriteHalf, tcp};
-use super::{Endpoint, ListenerName};
 use crate::api::ConnectionFacts;
 use crate::broker::Broker;
 
@@ -59,10 +60,10 @@ impl Bound {
     /// # Errors
     /// See [`BindError`].
     pub async fn bind(endpoint: &Endpoint) -> Result<Bound, BindError> {
-        let listener = endpoint.listener.clone();
+        let listener = ListenerName(Arc::from(endpoint.listener.as_str()));
         let host = if endpoint.host.is_empty() { "0.0.0.0" } else { &endpoint.host };
         let no_address = |source| BindError::Resolve {
-            listener: endpoint.listener.clone(),
+            listener: listener.clone(),
             host: endpoint.host.clone(),
             source,
         };
@@ -82,6 +83,11 @@ impl Bound {
             Ok((socket, address)) => Ok(Bound { listener, socket, address }),
             Err(source) => Err(BindError::Bind { listener, address, source }),
         }
+    }
+
+    /// The name of the listener.
+    pub fn listener(&self) -> &ListenerName {
+        &self.listener
     }
 
     /// The address, with the port that was taken.

@@ -1,0 +1,105 @@
+//! What only a process of its own does: signals, file descriptors, the exit code.
+
+use std::io;
+
+use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::StartArgs;
+use crate::env::Env;
+use crate::health::{self, Probes};
+use crate::server::Server;
+use crate::settings;
+
+/// Threads that may be blocked on the disk at once.
+const BLOCKING_THREADS_MAX: usize = 32;
+
+/// Runs `future` on a runtime for this machine.
+///
+/// # Errors
+/// That of the future, or that no runtime can be built.
+pub fn run<F>(future: F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(future)
+}
+
+/// Starts one broker and serves until a signal ends it.
+///
+/// # Errors
+/// Why it could not start, or which of its tasks failed.
+pub async fn start(args: StartArgs) -> anyhow::Result<()> {
+    let config = settings::gather(args.config, std::env::vars(), args.overrides)?;
+    let mut stop = StopSignals::install()?;
+    raise_open_files_limit();
+    let env = Env::real();
+    let probes = Probes::default();
+    if let Some(address) = args.http {
+        let address = health::serve(&env.tasks, probes.clone(), address)
+            .await
+            .with_context(|| format!("cannot serve health on {address}"))?;
+        tracing::info!(%address, "serving /livez, /readyz and /metrics");
+    }
+    let server = tokio::select! { biased;
+        // A start may take long, after a crash; who wants it to end need not wait.
+        name = stop.recv() => anyhow::bail!("{name} came before the broker had started"),
+        server = Server::start(env.clone(), config, probes) => server?,
+    };
+    tokio::select! { biased;
+        task = env.tasks.failed() => anyhow::bail!("task {task:?} panicked"),
+        name = stop.recv() => tracing::info!(signal = name, "stopping"),
+    }
+    tokio::select! { biased;
+        name = stop.recv() => anyhow::bail!("{name} came again before the broker had stopped"),
+        () = server.stop() => tracing::info!("stopped"),
+    }
+    Ok(())
+}
+
+/// The signals that end a broker.
+#[derive(Debug)]
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// From now on these signals end the process only through [`StopSignals::recv`].
+    ///
+    /// # Errors
+    /// The system does not let us.
+    pub fn install() -> io::Result<StopSignals> {
+        Ok(StopSignals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next signal and names it.
+    pub async fn recv(&mut self) -> &'static str {
+        tokio::select! { biased;
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Takes all file descriptors that the system lets us have: each connection and each segment in use
+/// needs one.
+pub fn raise_open_files_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, wanted) {
+        Ok(()) => tracing::debug!(limit = ?limit.maximum, "open files"),
+        Err(error) => {
+            tracing::warn!(limit = ?limit.current, %error, "limit of open files cannot be raised");
+        }
+    }
+}
