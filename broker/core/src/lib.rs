@@ -3,4 +3,5 @@
 //! `now`, order is `BTreeMap`, and `millrace-server` does what is decided here.
 
 pub mod config;
+pub mod group;
 pub mod limits;

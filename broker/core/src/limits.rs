@@ -35,3 +35,30 @@ pub const ACCEPT_BACKOFF_MS: u64 = 100;
 
 /// How many refusals are logged in a second; the rest is counted.
 pub const REFUSALS_LOGGED_PER_SECOND_MAX: u32 = 10;
+
+/// What one record of the offsets topic takes beside its key and value, at most, in bytes: the
+/// header of its batch and its own lengths.
+pub const GROUP_RECORD_OVERHEAD_BYTES: usize = 256;
+
+/// How many groups one partition of the offsets topic coordinates. With Kafka's 50 partitions that
+/// is 5 million groups.
+pub const GROUPS_PER_COORDINATOR_MAX: usize = 100_000;
+
+/// How many members of a group may have been told their id and not have joined with it. A client
+/// that asks for ids and never uses them is stopped here.
+pub const GROUP_PENDING_MEMBERS_MAX: usize = 10_000;
+
+/// How many ways of dividing the work a member may offer; consumers offer one or two.
+pub const GROUP_PROTOCOLS_PER_MEMBER_MAX: usize = 256;
+
+/// How long the JoinGroup of a new member waits for a rebalance to end, in milliseconds. Who goes
+/// away while waiting is taken for a member that long. Source: Kafka's
+/// `CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS`.
+pub const GROUP_NEW_MEMBER_JOIN_MS_MAX: u32 = 300_000;
+
+/// After how many tombstones the look for expired offsets makes way for requests.
+pub const GROUP_EXPIRED_RECORDS_PER_TURN_MAX: usize = 10_000;
+
+/// How long a rebalance at least waits again when no member has come back, in milliseconds; members
+/// may ask for no wait at all.
+pub const GROUP_REBALANCE_WAIT_MS_MIN: u32 = 100;

@@ -1,0 +1,363 @@
+//! One group: its state, its members and their votes. Only bookkeeping: what is allowed when, and
+//! what follows, is decided in `classic/*` and `offsets/*`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_types::{GroupId, TimestampMs};
+
+use super::error::GroupError;
+use super::id::{Generation, InstanceId, MemberId, Token};
+use super::offsets::Offsets;
+use super::record::{GroupMetadata, MemberMetadata};
+use super::request::{Client, Protocol};
+use super::subscription;
+
+/// The protocol type of the groups whose members read topics; only theirs does the broker look into.
+pub(super) const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
+
+/// The state of a group by Kafka's names. A group that does not exist is called `Dead` there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// No members; the group lingers for its offsets.
+    Empty,
+    /// Members join; their JoinGroup waits.
+    PreparingRebalance,
+    /// All have joined; the leader decides, the SyncGroup of the others waits.
+    CompletingRebalance,
+    /// Everybody has or can fetch an assignment.
+    Stable,
+}
+
+impl Phase {
+    /// Kafka's spelling.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Empty => "Empty",
+            Phase::PreparingRebalance => "PreparingRebalance",
+            Phase::CompletingRebalance => "CompletingRebalance",
+            Phase::Stable => "Stable",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The state of a group with what only that state knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Empty,
+    PreparingRebalance(Gathering),
+    CompletingRebalance(Assigning),
+    Stable,
+}
+
+/// How the members of a rebalance are waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Gathering {
+    /// The group was empty: more members are likely to start now, so the full delay is waited.
+    First(FirstGathering),
+    /// Members are known: the rebalance goes on as soon as all have joined again.
+    Again,
+}
+
+/// How much longer the first members of a group wait for others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FirstGathering {
+    /// Somebody joined since the delay was set, so it may be extended.
+    pub(super) has_newcomer: bool,
+    /// The delay that is running.
+    pub(super) delay_ms: u32,
+    /// How much the delay may still be extended by.
+    pub(super) remaining_ms: u32,
+}
+
+/// How far the leader's decision has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Assigning {
+    /// The leader has not spoken.
+    Awaited,
+    /// Its assignments are on their way to the log.
+    Persisting,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) id: MemberId,
+    pub(super) instance: Option<InstanceId>,
+    pub(super) client: Client,
+    pub(super) session_timeout_ms: u32,
+    pub(super) rebalance_timeout_ms: u32,
+    /// Without two of one name; the best first.
+    pub(super) protocols: Vec<Protocol>,
+    pub(super) assignment: Bytes,
+    /// The JoinGroup that waits for the end of the rebalance.
+    pub(super) awaiting_join: Option<Token>,
+    /// The SyncGroup that waits for the leader.
+    pub(super) awaiting_sync: Option<Token>,
+    /// It has never been told its generation: its session runs out even while it waits.
+    pub(super) is_new: bool,
+}
+
+impl Member {
+    /// Whether silence is no sign of failure: the member waits for us.
+    pub(super) fn is_waiting_for_us(&self) -> bool {
+        !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
+    }
+
+    /// What the member says for `protocol`; empty if it does not support it.
+    pub(super) fn metadata(&self, protocol: Option<&str>) -> Bytes {
+        let named = |known: &&Protocol| Some(&*known.name) == protocol;
+        self.protocols.iter().find(named).map(|known| known.metadata.clone()).unwrap_or_default()
+    }
+
+    fn supports(&self, protocol: &str) -> bool {
+        self.protocols.iter().any(|known| &*known.name == protocol)
+    }
+}
+
+/// One group with its offsets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) id: GroupId,
+    pub(super) state: State,
+    /// Since when it is in its state; unknown in records of old brokers.
+    pub(super) state_since: Option<TimestampMs>,
+    pub(super) generation: Generation,
+    pub(super) protocol_type: Option<Arc<str>>,
+    /// The protocol chosen for this generation.
+    pub(super) protocol: Option<Arc<str>>,
+    pub(super) leader: Option<MemberId>,
+    pub(super) members: BTreeMap<MemberId, Member>,
+    /// The member that holds each static name.
+    pub(super) instances: BTreeMap<InstanceId, MemberId>,
+    /// Members that were told their id and have yet to join with it.
+    pub(super) pending_join: BTreeSet<MemberId>,
+    /// Members of this generation that have not sent their SyncGroup.
+    pub(super) pending_sync: BTreeSet<MemberId>,
+    /// The topics that some member reads; `None` if that cannot be known.
+    pub(super) subscribed: Option<BTreeSet<String>>,
+    pub(super) offsets: Offsets,
+}
+
+impl Group {
+    /// A group without members that never had any.
+    pub(super) fn new(id: GroupId, now: TimestampMs) -> Group {
+        Group { state_since: Some(now), ..Group::empty(id) }
+    }
+
+    /// The group as the log has it; members stand as they did when the record was written.
+    pub(super) fn from_record(record: &GroupMetadata, offsets: Offsets) -> Group {
+        let mut group = Group {
+            state: if record.members.is_empty() { State::Empty } else { State::Stable },
+            state_since: record.state_since,
+            generation: record.generation,
+            protocol_type: record.protocol_type.clone(),
+            protocol: record.protocol.clone(),
+            offsets,
+            ..Group::empty(record.group.clone())
+        };
+        for member in &record.members {
+            group.add(member.to_member(record.protocol.as_ref()));
+        }
+        if let Some(leader) = &record.leader
+            && group.members.contains_key(leader)
+        {
+            group.leader = Some(leader.clone());
+        }
+        group.subscribed = group.subscriptions();
+        group
+    }
+
+    /// A group of which only the name is known.
+    pub(super) fn empty(id: GroupId) -> Group {
+        Group {
+            id,
+            state: State::Empty,
+            state_since: None,
+            generation: Generation::ZERO,
+            protocol_type: None,
+            protocol: None,
+            leader: None,
+            members: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            pending_join: BTreeSet::new(),
+            pending_sync: BTreeSet::new(),
+            subscribed: None,
+            offsets: Offsets::default(),
+        }
+    }
+
+    /// The state by Kafka's name.
+    pub(super) fn phase(&self) -> Phase {
+        match self.state {
+            State::Empty => Phase::Empty,
+            State::PreparingRebalance(_) => Phase::PreparingRebalance,
+            State::CompletingRebalance(_) => Phase::CompletingRebalance,
+            State::Stable => Phase::Stable,
+        }
+    }
+
+    /// Goes into another state.
+    pub(super) fn enter(&mut self, state: State, now: TimestampMs) {
+        self.state = state;
+        self.state_since = Some(now);
+    }
+
+    /// Whether the group is of the kind whose members read topics.
+    pub(super) fn is_consumer_group(&self) -> bool {
+        self.protocol_type.as_deref() == Some(CONSUMER_PROTOCOL_TYPE)
+    }
+
+    /// Whether `member` decides in this generation.
+    pub(super) fn is_leader(&self, member: &MemberId) -> bool {
+        self.leader.as_ref() == Some(member)
+    }
+
+    /// Adds a member; the first becomes the leader.
+    pub(super) fn add(&mut self, member: Member) {
+        self.pending_join.remove(&member.id);
+        if let Some(instance) = &member.instance {
+            self.instances.insert(instance.clone(), member.id.clone());
+        }
+        self.leader.get_or_insert_with(|| member.id.clone());
+        self.members.insert(member.id.clone(), member);
+    }
+
+    /// Takes a member out, whether it joined or was only told its id.
+    pub(super) fn remove(&mut self, id: &MemberId) -> Option<Member> {
+        self.pending_join.remove(id);
+        self.pending_sync.remove(id);
+        let member = self.members.remove(id)?;
+        if let Some(instance) = &member.instance {
+            self.instances.remove(instance);
+        }
+        if self.is_leader(id) {
+            self.leader = self.members.keys().next().cloned();
+        }
+        Some(member)
+    }
+
+    /// Checks that a request comes from a current member, and from the holder of its static name.
+    pub(super) fn check_member(
+        &self,
+        member: Option<&MemberId>,
+        instance: Option<&InstanceId>,
+    ) -> Result<MemberId, GroupError> {
+        let unknown = || GroupError::UnknownMember { member: member.cloned() };
+        if let Some(instance) = instance {
+            let current = self.instances.get(instance).ok_or_else(unknown)?;
+            if Some(current) != member {
+                let (instance, current) = (instance.clone(), current.clone());
+                return Err(GroupError::FencedInstance { instance, current });
+            }
+        }
+        member.filter(|member| self.members.contains_key(member)).cloned().ok_or_else(unknown)
+    }
+
+    /// Whether all who are expected have joined the rebalance.
+    pub(super) fn has_all_joined(&self) -> bool {
+        self.pending_join.is_empty() && self.members.values().all(|m| m.awaiting_join.is_some())
+    }
+
+    /// How many members wait for the end of the rebalance.
+    pub(super) fn count_awaiting_join(&self) -> usize {
+        self.members.values().filter(|member| member.awaiting_join.is_some()).count()
+    }
+
+    /// The longest time that some member may take to join.
+    pub(super) fn rebalance_timeout_ms(&self) -> u32 {
+        self.members.values().map(|member| member.rebalance_timeout_ms).max().unwrap_or(0)
+    }
+
+    /// Whether a member with these protocols can be added: one of them is supported by all.
+    pub(super) fn supports(&self, protocol_type: &str, protocols: &[Protocol]) -> bool {
+        match self.state {
+            State::Empty => accepts_first(protocol_type, protocols),
+            State::PreparingRebalance(_) | State::CompletingRebalance(_) | State::Stable => {
+                self.protocol_type.as_deref() == Some(protocol_type)
+                    && protocols.iter().any(|protocol| self.all_support(&protocol.name))
+            }
+        }
+    }
+
+    fn all_support(&self, protocol: &str) -> bool {
+        self.members.values().all(|member| member.supports(protocol))
+    }
+
+    /// The protocol that most members like best among those that all support.
+    ///
+    /// Where votes are equal Kafka leaves it to the order of a hash map; here the first name wins.
+    pub(super) fn vote(&self) -> Option<Arc<str>> {
+        let mut supporters: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for protocol in self.members.values().flat_map(|member| &member.protocols) {
+            *supporters.entry(&protocol.name).or_default() += 1;
+        }
+        let is_candidate = |name: &&Arc<str>| supporters.get(name) == Some(&self.members.len());
+        let mut votes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for member in self.members.values() {
+            let mut liked = member.protocols.iter().map(|protocol| &protocol.name);
+            if let Some(best) = liked.find(is_candidate) {
+                *votes.entry(best).or_default() += 1;
+            }
+        }
+        let most = votes.values().copied().max()?;
+        votes.into_iter().find(|(_, count)| *count == most).map(|(name, _)| Arc::clone(name))
+    }
+
+    /// The topics that the members say they read, if this is a group that reads topics.
+    pub(super) fn subscriptions(&self) -> Option<BTreeSet<String>> {
+        if !self.is_consumer_group() {
+            return None;
+        }
+        let mut topics = BTreeSet::new();
+        for member in self.members.values() {
+            let metadata = member.metadata(Some(self.protocol.as_deref()?));
+            topics.extend(subscription::topics(&metadata)?);
+        }
+        Some(topics)
+    }
+
+    /// Whether offsets of `topic` are in use. A consumer group that cannot be understood may use any.
+    pub(super) fn is_subscribed(&self, topic: &str) -> bool {
+        match &self.subscribed {
+            Some(topics) => topics.contains(topic),
+            None => self.is_consumer_group(),
+        }
+    }
+
+    /// The record that makes the group, as it is with `assignments`, survive a restart.
+    pub(super) fn to_record(&self, assignments: impl Fn(&Member) -> Bytes) -> GroupMetadata {
+        let protocol = self.protocol.as_deref();
+        let members = self.members.values().map(|member| MemberMetadata {
+            member: member.id.clone(),
+            instance: member.instance.clone(),
+            client: member.client.clone(),
+            session_timeout_ms: member.session_timeout_ms,
+            rebalance_timeout_ms: member.rebalance_timeout_ms,
+            subscription: member.metadata(protocol),
+            assignment: assignments(member),
+        });
+        GroupMetadata {
+            group: self.id.clone(),
+            protocol_type: self.protocol_type.clone(),
+            generation: self.generation,
+            protocol: self.protocol.clone(),
+            leader: self.leader.clone(),
+            state_since: self.state_since,
+            members: members.collect(),
+        }
+    }
+}
+
+/// Whether a member may be the first of a group: it must name what it understands.
+pub(super) fn accepts_first(protocol_type: &str, protocols: &[Protocol]) -> bool {
+    !protocol_type.is_empty() && !protocols.is_empty()
+}
