@@ -62,3 +62,22 @@ pub const GROUP_EXPIRED_RECORDS_PER_TURN_MAX: usize = 10_000;
 /// How long a rebalance at least waits again when no member has come back, in milliseconds; members
 /// may ask for no wait at all.
 pub const GROUP_REBALANCE_WAIT_MS_MIN: u32 = 100;
+/// How many of the records that break a rule are named in one refusal of a produce. Kafka names all.
+pub const REFUSED_RECORDS_MAX: usize = 100;
+
+/// Compressed records may unfold to so many times `max.message.bytes` where the broker has to read
+/// them, ...
+pub const UNPACKED_PER_MESSAGE_BYTES_MAX: usize = 32;
+
+/// ... but always to this many bytes, ...
+pub const UNPACKED_BYTES_MIN: usize = 32 * 1024 * 1024;
+
+/// ... and never to more than this.
+pub const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// How many partitions all fetch sessions may remember together, at some 200 bytes each; beyond it
+/// fetches are answered without a session, which clients understand.
+pub const FETCH_SESSION_PARTITIONS_MAX: usize = 250_000;
+
+/// How long a fetch session is safe from making room for a larger one, in milliseconds. As in Kafka.
+pub const FETCH_SESSION_EVICTION_MS_MIN: i64 = 120_000;

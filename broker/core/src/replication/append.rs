@@ -1,0 +1,206 @@
+//! May this produce be appended? First the batch by itself ([`inspect`]), on whatever thread brought
+//! it; then against its partition ([`Gathering`]), by the partition's one writer.
+//!
+//! ```text
+//!  records of one partition ──inspect──► Candidate ──Gathering::admit──► Placement
+//!    shape, CRC, size, times, keys,        queued        epoch, sequence,     written in one go with
+//!    recompressed if the topic says so                   place in the log     what else was waiting
+//! ```
+//!
+//! The server's `partition` is the driver. Source: Kafka's `LogValidator`, `UnifiedLog.append`,
+//! `ProduceRequest.validateRecords`.
+
+use bytes::Bytes;
+use millrace_types::TimestampMs;
+use millrace_wire::record::{
+    Batch, BatchBuilder, BatchError, BatchHead, BatchHeader, Codec, Compression, OpenBatch,
+    TimestampType,
+};
+
+use crate::limits;
+
+mod error;
+mod gathering;
+mod records;
+#[cfg(test)]
+mod tests;
+
+pub use error::{AppendError, RecordRule, RefusedRecord};
+pub use gathering::{Gathering, Placement};
+
+/// The settings of a topic that an append must obey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendRules {
+    /// `max.message.bytes`: the largest batch, as it is stored.
+    pub message_bytes_max: usize,
+    /// `segment.bytes`: no batch is larger than a segment.
+    pub segment_bytes: usize,
+    /// `message.timestamp.type`.
+    pub timestamp_type: TimestampType,
+    /// `message.timestamp.before.max.ms`: how old a record may be; `i64::MAX` is any age.
+    pub timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`: how far a record may lie in the future.
+    pub timestamp_after_max_ms: i64,
+    /// `cleanup.policy` holds `compact`: each record needs a key.
+    pub is_compacted: bool,
+    /// `compression.type`; `None` is `producer`: stored as it came.
+    pub codec: Option<Codec>,
+}
+
+/// A batch that may be appended as far as it can be told without its partition.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    head: BatchHead,
+    payload: Bytes,
+}
+
+impl Candidate {
+    /// The header as it will be stored; its place is right only once it was admitted.
+    pub const fn head(&self) -> &BatchHead {
+        &self.head
+    }
+
+    /// The bytes behind the header.
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// Size of the whole batch, in bytes.
+    pub const fn size_bytes(&self) -> usize {
+        self.head.header().size_bytes
+    }
+}
+
+/// Where a produce comes from and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Version of the Produce request.
+    pub version: i16,
+    /// The broker's clock.
+    pub now: TimestampMs,
+}
+
+/// Looks at what a client sent for one partition, without regard to the partition.
+///
+/// The batch's checksum is verified. Its records are read if they are not compressed; compressed
+/// ones only where the topic's rules ask for something that the header does not tell.
+///
+/// # Errors
+/// Says which rule the batch breaks.
+///
+/// Differs from Kafka: compressed records are not unpacked only to see whether they are well formed.
+pub fn inspect(
+    records: Option<&Bytes>,
+    rules: &AppendRules,
+    arrival: Arrival,
+) -> Result<Candidate, AppendError> {
+    let bytes = records.filter(|bytes| !bytes.is_empty()).ok_or(AppendError::NoBatch)?;
+    let (batch, rest) = Batch::split_first(bytes)?;
+    if !rest.is_empty() {
+        return Err(AppendError::SeveralBatches { surplus_bytes: rest.len() });
+    }
+    if batch.header().compression() == Compression::Zstd && arrival.version < ZSTD_VERSION_MIN {
+        return Err(AppendError::ZstdTooEarly { version: arrival.version });
+    }
+    check_size(batch.header().size_bytes, rules)?;
+    batch.verify_crc()?;
+    check_header(batch.header())?;
+    accept(bytes, &batch, rules, arrival.now)
+}
+
+/// The first version of Produce whose clients can all read zstd. Source: KIP-110.
+const ZSTD_VERSION_MIN: i16 = 7;
+
+fn check_size(size_bytes: usize, rules: &AppendRules) -> Result<(), AppendError> {
+    if size_bytes > rules.message_bytes_max {
+        return Err(AppendError::TooLarge { size_bytes, limit_bytes: rules.message_bytes_max });
+    }
+    if size_bytes > rules.segment_bytes {
+        return Err(AppendError::LargerThanSegment {
+            size_bytes,
+            limit_bytes: rules.segment_bytes,
+        });
+    }
+    Ok(())
+}
+
+/// What only brokers may write, and what every producer must.
+fn check_header(header: &BatchHeader) -> Result<(), AppendError> {
+    if header.attributes.is_control() {
+        return Err(AppendError::Control);
+    }
+    if header.attributes.is_transactional() {
+        return Err(AppendError::Transactional);
+    }
+    if header.attributes.has_delete_horizon() {
+        return Err(AppendError::DeleteHorizon);
+    }
+    if header.attributes.timestamp_type() == TimestampType::LogAppendTime {
+        return Err(AppendError::TimestampType);
+    }
+    if !header.is_dense() {
+        let (count, last_offset_delta) = (header.records_count, header.last_offset_delta);
+        return Err(AppendError::Gaps { count, last_offset_delta });
+    }
+    match header.producer {
+        Some(producer) if producer.base_sequence.is_none() => {
+            Err(AppendError::NoSequence { producer_id: producer.id })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Reads the records as far as needed and makes the batch what the topic wants to store.
+fn accept(
+    bytes: &Bytes,
+    batch: &Batch<'_>,
+    rules: &AppendRules,
+    now: TimestampMs,
+) -> Result<Candidate, AppendError> {
+    let header = batch.header();
+    let target = rules.codec.filter(|codec| codec.compression() != header.compression());
+    let needs_records = target.is_some()
+        || header.compression() == Compression::None
+        || rules.is_compacted
+        || !records::are_times_plain(header, rules, now);
+    let mut max_timestamp = header.max_timestamp;
+    let mut stored = bytes.clone();
+    if needs_records {
+        let open = batch.open(unpacked_bytes_max(rules))?;
+        max_timestamp = records::check(&open, rules, now)?;
+        if let Some(codec) = target {
+            stored = recompress(&open, codec)?;
+        }
+    }
+    let (batch, _) = Batch::split_first(&stored)?;
+    check_size(batch.header().size_bytes, rules)?;
+    let mut head = BatchHead::of(&batch);
+    match rules.timestamp_type {
+        TimestampType::LogAppendTime => {
+            head.stamp(TimestampType::LogAppendTime, Some(now), batch.payload());
+        }
+        // The header must tell the truth: retention and look-ups by time go by it.
+        TimestampType::CreateTime if head.header().max_timestamp != max_timestamp => {
+            head.stamp(TimestampType::CreateTime, max_timestamp, batch.payload());
+        }
+        TimestampType::CreateTime => {}
+    }
+    let payload = stored.slice_ref(batch.payload());
+    Ok(Candidate { head, payload })
+}
+
+fn recompress(open: &OpenBatch<'_>, codec: Codec) -> Result<Bytes, AppendError> {
+    let mut builder = BatchBuilder::like(open.header(), codec);
+    for record in open.records() {
+        builder.retain(&record.map_err(BatchError::Record)?)?;
+    }
+    Ok(Bytes::from(builder.build()?))
+}
+
+/// How far compressed records may unfold.
+fn unpacked_bytes_max(rules: &AppendRules) -> usize {
+    rules
+        .message_bytes_max
+        .saturating_mul(limits::UNPACKED_PER_MESSAGE_BYTES_MAX)
+        .clamp(limits::UNPACKED_BYTES_MIN, limits::UNPACKED_BYTES_MAX)
+}
