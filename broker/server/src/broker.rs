@@ -9,7 +9,7 @@ use millrace_core::config::{BrokerConfig, ConfigError, StaticConfig};
 
 use crate::env::Env;
 use crate::health::Probes;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, gauge_value};
 use crate::net::{Net, NetOptions};
 use crate::readiness::Readiness;
 
@@ -57,6 +57,11 @@ impl Broker {
     pub async fn open(env: Env, options: BrokerOptions) -> Result<Arc<Broker>, OpenError> {
         let config = BrokerConfig::resolve(&options.config.layers())?;
         let net = Net::new(NetOptions::of(&config.network));
+        net.measure(&options.probes.metrics);
+        let tasks = env.tasks.clone();
+        options.probes.metrics.sample_with(move |sampled| {
+            sampled.tasks.set(gauge_value(tasks.running()));
+        });
         let broker = Broker { env, options, config: ArcSwap::from_pointee(config), net };
         Ok(Arc::new(broker))
     }

@@ -1,12 +1,14 @@
 //! What is measured, as Prometheus reads it. Handles are made once; counting is one atomic add.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use millrace_wire::ApiKey;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -31,6 +33,41 @@ struct OfApi {
 pub struct Metrics {
     registry: Registry,
     apis: Vec<OfApi>,
+    /// Figures that are looked up when they are asked for.
+    pub sampled: Sampled,
+    samplers: Mutex<Vec<Sampler>>,
+}
+
+/// Looks figures up and puts them where they are read.
+type Sampler = Box<dyn Fn(&Sampled) + Send + Sync>;
+
+/// Figures that others keep; see [`Metrics::sample_with`].
+#[derive(Debug, Default)]
+pub struct Sampled {
+    /// Connections of all listeners.
+    pub connections: Gauge,
+    /// Bytes of requests in flight.
+    pub requests_in_flight_bytes: Gauge,
+    /// Tasks that run.
+    pub tasks: Gauge,
+}
+
+impl Sampled {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register_with_unit(
+            "requests_in_flight",
+            "Memory of requests that are not answered yet",
+            Unit::Bytes,
+            self.requests_in_flight_bytes.clone(),
+        );
+        registry.register("tasks", "Tasks that run", self.tasks.clone());
+    }
+}
+
+/// A count for a gauge.
+pub fn gauge_value(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl fmt::Debug for Metrics {
@@ -86,7 +123,9 @@ impl Metrics {
             }
         };
         let apis = TABLE.iter().map(|api| of_api(api.key)).collect();
-        Metrics { registry, apis }
+        let sampled = Sampled::default();
+        sampled.register(&mut registry);
+        Metrics { registry, apis, sampled, samplers: Mutex::default() }
     }
 
     /// Counts a request that was answered now, with `response_bytes` bytes.
@@ -100,8 +139,16 @@ impl Metrics {
         }
     }
 
+    /// Has `sampler` look figures up each time before they are read.
+    pub fn sample_with(&self, sampler: impl Fn(&Sampled) + Send + Sync + 'static) {
+        self.samplers.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(sampler));
+    }
+
     /// Everything as text, in the format of OpenMetrics.
     pub fn text(&self) -> String {
+        for sampler in self.samplers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            sampler(&self.sampled);
+        }
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
             Ok(()) => text,

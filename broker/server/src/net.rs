@@ -21,6 +21,7 @@ mod owed;
 mod refusal_log;
 pub mod transport;
 
+use crate::metrics::{Metrics, gauge_value};
 use admission::Admission;
 use budget::Budget;
 use refusal_log::RefusalLog;
@@ -102,6 +103,15 @@ impl Net {
             aborting: CancellationToken::new(),
             connections: TaskTracker::new(),
         }
+    }
+
+    /// Has `metrics` read what the connections take.
+    pub fn measure(&self, metrics: &Metrics) {
+        let (budget, admission) = (Arc::clone(&self.budget), Arc::clone(&self.admission));
+        metrics.sample_with(move |sampled| {
+            sampled.connections.set(gauge_value(admission.connections()));
+            sampled.requests_in_flight_bytes.set(gauge_value(budget.used_bytes()));
+        });
     }
 
     /// The bounds.

@@ -30,6 +30,8 @@ impl Tasks {
     {
         let bomb = Bomb { name, failure: Arc::clone(&self.failure) };
         let kill = self.kill.clone();
+        // Boxed, because each layer around a future would double its size.
+        let future = Box::pin(future);
         self.tracker.spawn(async move {
             let _bomb = bomb;
             kill.run_until_cancelled_owned(future).await;

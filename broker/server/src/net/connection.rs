@@ -88,7 +88,7 @@ impl<R: ReadHalf, W: WriteHalf> Connection<R, W> {
 
     /// Serves until the client goes, breaks a rule, or `draining` is cancelled and what is in
     /// flight is answered.
-    pub async fn serve(mut self, draining: &CancellationToken) -> End {
+    pub async fn serve(&mut self, draining: &CancellationToken) -> End {
         let mut draining = pin!(draining.cancelled());
         let mut idle = pin!(sleep_until(self.idle_at()));
         loop {

@@ -166,7 +166,8 @@ fn serve<R: ReadHalf, W: WriteHalf>(
         Ok(ticket) => ticket,
         Err(refused) => return net.refusals.write(&peer, &refused),
     };
-    let connection = Connection::new(broker, ConnectionFacts { listener, peer }, reader, writer);
+    let facts = ConnectionFacts { listener, peer };
+    let mut connection = Box::new(Connection::new(broker, facts, reader, writer));
     let tracked = net.connections.token();
     let broker = Arc::clone(broker);
     let tasks = broker.env().tasks.clone();
