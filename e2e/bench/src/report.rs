@@ -1,0 +1,41 @@
+//! Tables for people: printed, and put into `docs/benchmarks.md` in place of the last ones.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// A table with a name.
+pub struct Table {
+    name: &'static str,
+    lines: Vec<String>,
+}
+
+impl Table {
+    /// Starts a table.
+    pub fn new(name: &'static str, columns: &[&str]) -> Table {
+        let rule = columns.iter().map(|_| "---|").collect::<String>();
+        Table { name, lines: vec![format!("| {} |", columns.join(" | ")), format!("|{rule}")] }
+    }
+
+    /// Adds a row and prints it.
+    #[expect(clippy::print_stdout, reason = "the output is what the command is for")]
+    pub fn row(&mut self, cells: &[String]) {
+        let line = format!("| {} |", cells.join(" | "));
+        println!("{}: {line}", self.name);
+        self.lines.push(line);
+    }
+
+    /// Puts the table between its marks in the document.
+    pub fn write(&self) -> Result<()> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks.md");
+        let text = fs::read_to_string(&path)?;
+        let (open, close) =
+            (format!("<!-- {} -->", self.name), format!("<!-- end of {} -->", self.name));
+        let missing = || format!("{} has no {open}", path.display());
+        let (before, rest) = text.split_once(&open).with_context(missing)?;
+        let (_, after) = rest.split_once(&close).with_context(missing)?;
+        fs::write(&path, format!("{before}{open}\n{}\n{close}{after}", self.lines.join("\n")))?;
+        Ok(())
+    }
+}
