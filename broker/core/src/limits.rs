@@ -62,6 +62,7 @@ pub const GROUP_EXPIRED_RECORDS_PER_TURN_MAX: usize = 10_000;
 /// How long a rebalance at least waits again when no member has come back, in milliseconds; members
 /// may ask for no wait at all.
 pub const GROUP_REBALANCE_WAIT_MS_MIN: u32 = 100;
+
 /// How many of the records that break a rule are named in one refusal of a produce. Kafka names all.
 pub const REFUSED_RECORDS_MAX: usize = 100;
 

@@ -5,6 +5,7 @@
 //!   [`Decode`] read and write them, [`Request`] ties a request to its answer.
 //! - [`ApiKey`]: the APIs and their versions. [`RequestHeader`], [`ResponseHeader`] and [`frame`]:
 //!   what stands around a message.
+//! - [`hot`]: Produce and Fetch by hand, for the server's hot path.
 //! - [`record`]: record batches as views over bytes, and their compression.
 //! - [`Reader`]: the only way from bytes to values. It trusts no length: nothing is allocated
 //!   before the bytes that pay for it are seen to be there.
@@ -15,6 +16,7 @@ mod api_key;
 mod error;
 pub mod frame;
 mod header;
+pub mod hot;
 mod message;
 pub mod messages;
 mod read;

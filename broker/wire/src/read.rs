@@ -265,6 +265,44 @@ impl<'a> Reader<'a> {
             .ok_or(DecodeError::Null { field })
     }
 
+    /// Reads the count of an array whose elements the caller reads; each takes at least
+    /// `element_bytes` on the wire.
+    pub(crate) fn count(
+        &mut self,
+        field: &'static str,
+        flexible: bool,
+        element_bytes: usize,
+    ) -> Result<usize, DecodeError> {
+        let count = self.length(field, flexible, Width::Four, LENGTH_MAX)?;
+        let count = count.ok_or(DecodeError::Null { field })?;
+        self.pay(field, count, element_bytes.max(1), 0)?;
+        Ok(count)
+    }
+
+    /// Makes room for `count` more elements, if the frame may take that memory.
+    pub(crate) fn reserve<T>(
+        &mut self,
+        field: &'static str,
+        count: usize,
+        elements: &mut Vec<T>,
+    ) -> Result<(), DecodeError> {
+        self.pay(field, count, 1, size_of::<T>())?;
+        elements.reserve(count);
+        Ok(())
+    }
+
+    /// Reads a blob that may be null, as the bytes of the frame.
+    pub(crate) fn blob(
+        &mut self,
+        field: &'static str,
+        flexible: bool,
+    ) -> Result<Option<&'a [u8]>, DecodeError> {
+        match self.length(field, flexible, Width::Four, LENGTH_MAX)? {
+            Some(length) => self.take(field, length).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Refuses an array that the rest of the frame cannot fill, or that takes too much memory.
     #[inline]
     fn pay(
