@@ -16,6 +16,7 @@ use crate::refusal::Refusal;
 use crate::reply::{Outcome, OutcomeFuture, Reply};
 
 mod api_versions;
+pub mod compat;
 mod context;
 mod permission;
 

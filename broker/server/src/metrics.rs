@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use millrace_types::ErrorCode;
 use millrace_wire::ApiKey;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -19,6 +20,12 @@ struct ApiLabel {
     api: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ErrorLabels {
+    api: &'static str,
+    error: &'static str,
+}
+
 /// The figures of one API.
 #[derive(Debug)]
 struct OfApi {
@@ -33,6 +40,8 @@ struct OfApi {
 pub struct Metrics {
     registry: Registry,
     apis: Vec<OfApi>,
+    errors: Family<ErrorLabels, Counter>,
+    refused: Counter,
     /// Figures that are looked up when they are asked for.
     pub sampled: Sampled,
     samplers: Mutex<Vec<Sampler>>,
@@ -123,9 +132,17 @@ impl Metrics {
             }
         };
         let apis = TABLE.iter().map(|api| of_api(api.key)).collect();
+        let errors = Family::<ErrorLabels, Counter>::default();
+        registry.register("request_errors", "Error codes answered", errors.clone());
+        let refused = Counter::default();
+        registry.register(
+            "connections_refused",
+            "Connections closed because the client broke a rule or a limit was reached",
+            refused.clone(),
+        );
         let sampled = Sampled::default();
         sampled.register(&mut registry);
-        Metrics { registry, apis, sampled, samplers: Mutex::default() }
+        Metrics { registry, apis, errors, refused, sampled, samplers: Mutex::default() }
     }
 
     /// Counts a request that was answered now, with `response_bytes` bytes.
@@ -137,6 +154,19 @@ impl Metrics {
             of_api.response_bytes.inc_by(response_bytes as u64);
             of_api.seconds.observe(stamp.received_at.elapsed().as_secs_f64());
         }
+    }
+
+    /// Counts an error that a request, or a part of it, was answered with; success is not counted.
+    pub fn failed(&self, key: ApiKey, error: ErrorCode) {
+        if !error.is_none() {
+            let labels = ErrorLabels { api: key.name(), error: error.name() };
+            self.errors.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Counts a connection that was closed from our side for a reason.
+    pub fn refused(&self) {
+        self.refused.inc();
     }
 
     /// Has `sampler` look figures up each time before they are read.

@@ -10,7 +10,10 @@ use millrace_wire::{ApiKey, DecodeError, EncodeError};
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The length before a frame is negative or above the limit.
-    #[error("frame of {size_bytes} bytes is outside of 0..=socket.request.max.bytes={limit_bytes}")]
+    #[error(
+        "frame of {size_bytes} bytes is outside of 0..=socket.request.max.bytes={limit_bytes}{}",
+        hint(*size_bytes)
+    )]
     FrameSize {
         /// The length as it came.
         size_bytes: i32,
@@ -97,4 +100,43 @@ pub enum Refusal {
         /// How long it held the others up.
         held: Duration,
     },
+}
+
+/// What a length most likely is, when it is the beginning of another protocol.
+fn hint(size_bytes: i32) -> &'static str {
+    match size_bytes.to_be_bytes() {
+        [0x16, 0x03, ..] => "; this looks like TLS, and the listener speaks PLAINTEXT",
+        [b'G', b'E', b'T', b' '] | [b'H', b'E', b'A', b'D'] | [b'P', b'O', b'S', b'T'] => {
+            "; this looks like HTTP, and the listener speaks the Kafka protocol"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+
+    #[test]
+    fn a_length_that_is_another_protocol_is_named() {
+        let refusal = |bytes| Refusal::FrameSize {
+            size_bytes: i32::from_be_bytes(bytes),
+            limit_bytes: 1_000,
+        };
+        for (bytes, text) in [
+            (
+                *b"GET ",
+                "frame of 1195725856 bytes is outside of 0..=socket.request.max.bytes=1000; this \
+                 looks like HTTP, and the listener speaks the Kafka protocol",
+            ),
+            (
+                [0x16, 3, 1, 2],
+                "frame of 369295618 bytes is outside of 0..=socket.request.max.bytes=1000; this \
+                 looks like TLS, and the listener speaks PLAINTEXT",
+            ),
+            ([0xff; 4], "frame of -1 bytes is outside of 0..=socket.request.max.bytes=1000"),
+        ] {
+            assert_eq!(refusal(bytes).to_string(), text);
+        }
+    }
 }

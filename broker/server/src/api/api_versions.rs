@@ -32,6 +32,7 @@ pub async fn handle(
         || (is_software_name(&request.client_software_name)
             && is_software_name(&request.client_software_version));
     if !names_are_good {
+        context.count(ErrorCode::InvalidRequest);
         return Ok(Response {
             error_code: ErrorCode::InvalidRequest.code(),
             ..Response::default()

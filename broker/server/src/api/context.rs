@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use millrace_types::ErrorCode;
 use millrace_wire::{Decode, Encode, Reader};
 
 use super::Api;
@@ -53,6 +54,11 @@ impl RequestContext {
     /// An answer of which only the header is written; [`Reply::seal`] is left to the caller.
     pub fn begin_reply(&self) -> Reply {
         Reply::begin(self.api.key, self.version, self.correlation_id)
+    }
+
+    /// Counts an error code of the answer; success is not counted.
+    pub fn count(&self, error: ErrorCode) {
+        self.broker.metrics().failed(self.api.key, error);
     }
 
     /// Writes the answer.

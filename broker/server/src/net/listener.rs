@@ -164,7 +164,10 @@ fn serve<R: ReadHalf, W: WriteHalf>(
     let net = broker.net();
     let ticket = match net.admission.admit(peer.ip()) {
         Ok(ticket) => ticket,
-        Err(refused) => return net.refusals.write(&peer, &refused),
+        Err(refused) => {
+            broker.metrics().refused();
+            return net.refusals.write(&peer, &refused);
+        }
     };
     let facts = ConnectionFacts { listener, peer };
     let mut connection = Box::new(Connection::new(broker, facts, reader, writer));
@@ -187,6 +190,7 @@ fn serve<R: ReadHalf, W: WriteHalf>(
 fn tell(broker: &Broker, peer: SocketAddr, end: &End) {
     match end {
         End::Refused(_) | End::Read(ReadError::Refused(_)) => {
+            broker.metrics().refused();
             broker.net().refusals.write(&peer, end);
         }
         End::Read(_) | End::Write(_) | End::Unused(_) | End::Drained => {
