@@ -393,3 +393,6 @@ pub(crate) const fn length_bytes_min(flexible: bool) -> usize {
 fn too_long(field: &'static str, length: i64, limit: usize) -> DecodeError {
     DecodeError::Length { field, length, limit: i64::try_from(limit).unwrap_or(i64::MAX) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,3 +104,40 @@ pub(crate) fn tagged(
 pub(crate) fn too_long(field: &'static str, length: usize, limit: usize) -> EncodeError {
     EncodeError::Length { field, length, limit }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::messages::{heartbeat, metadata};
+    use crate::{Encode, EncodeError};
+
+    #[test]
+    fn a_null_that_a_version_cannot_say_is_refused() {
+        let all_topics = metadata::Request { topics: None, ..Default::default() };
+        let mut out = Vec::new();
+        assert_eq!(all_topics.encode(&mut out, 1), Ok(()));
+        assert_eq!(
+            all_topics.encode(&mut out, 0),
+            Err(EncodeError::Null { field: "Metadata request.topics", version: 0 })
+        );
+    }
+
+    #[test]
+    fn a_string_longer_than_kafka_reads_is_refused() {
+        for (length, version, is_written) in
+            [(32_767, 0, true), (32_768, 0, false), (32_767, 4, true), (32_768, 4, false)]
+        {
+            let group_id = "g".repeat(length).into();
+            let body = heartbeat::Request { group_id, ..Default::default() };
+            let written = body.encode(&mut Vec::new(), version);
+            assert_eq!(written.is_ok(), is_written, "{length} in version {version}: {written:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_does_not_exist_is_refused() {
+        assert_eq!(
+            heartbeat::Request::default().encode(&mut Vec::new(), 5).unwrap_err().to_string(),
+            "Heartbeat request: version 5 is outside of 0 to 4"
+        );
+    }
+}
