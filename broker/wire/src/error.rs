@@ -57,14 +57,6 @@ pub enum DecodeError {
         /// The memory that arrays of this frame may still take.
         allowed_bytes: usize,
     },
-    /// A string is not UTF-8.
-    #[error("{field}: not UTF-8 after {valid_bytes} bytes")]
-    Utf8 {
-        /// The field that was being read.
-        field: &'static str,
-        /// How many bytes of it were good.
-        valid_bytes: usize,
-    },
     /// A variable-length number does not end where a 32-bit one must.
     #[error("{field}: variable-length number exceeds 32 bits")]
     Varint {

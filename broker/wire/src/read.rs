@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a string that may be null.
+    /// Reads a string that may be null; what is not UTF-8 becomes U+FFFD, as in Kafka.
     #[inline]
     pub(crate) fn nullable_string(
         &mut self,
@@ -193,10 +193,8 @@ impl<'a> Reader<'a> {
         let Some(length) = self.length(field, flexible, Width::Two, STRING_BYTES_MAX)? else {
             return Ok(None);
         };
-        match std::str::from_utf8(self.take(field, length)?) {
-            Ok(text) => Ok(Some(Cow::Borrowed(text))),
-            Err(error) => Err(DecodeError::Utf8 { field, valid_bytes: error.valid_up_to() }),
-        }
+        let bytes = self.take(field, length)?;
+        Ok(Some(std::str::from_utf8(bytes).map_or_else(|_| replaced(bytes), Cow::Borrowed)))
     }
 
     /// Reads a string.
@@ -387,6 +385,11 @@ pub(crate) const fn string_bytes_min(flexible: bool) -> usize {
 /// Bytes of the shortest blob or array: its length alone.
 pub(crate) const fn length_bytes_min(flexible: bool) -> usize {
     if flexible { 1 } else { 4 }
+}
+
+#[cold]
+fn replaced(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
 }
 
 #[cold]

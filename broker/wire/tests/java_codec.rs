@@ -3,6 +3,8 @@
 //! `oracle/Oracle.java` runs that codec over stdin and stdout. Needs Java; without it the test says
 //! so and is left out.
 
+#[path = "harness/fuzz.rs"]
+mod fuzz;
 #[path = "harness/samples.rs"]
 mod samples;
 
@@ -11,13 +13,17 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
+use fuzz::Fuzz;
 use millrace_peers::java;
 use millrace_peers::toolchain::Toolchain;
-use millrace_wire::{ApiKey, Reader, RequestHeader, ResponseHeader};
-use samples::{Message, Random};
+use millrace_wire::{ApiKey, DecodeError, Reader, RequestHeader, ResponseHeader};
+use samples::{Message, Random, Refusal};
 
 /// Random values of each message and version, in each direction.
 const ROUNDS: u64 = 25;
+
+/// Broken messages that both read or refuse.
+const BROKEN: u64 = 30_000;
 
 #[test]
 fn what_we_write_kafka_reads_and_writes_the_same() {
@@ -136,6 +142,43 @@ fn apis_have_kafkas_numbers_versions_and_headers() {
                 key.response_header_version(version),
             );
             assert_eq!((name.as_str(), facts), (key.name(), ours), "version {version}");
+        }
+    }
+    oracle.stop();
+}
+
+#[test]
+fn broken_messages_are_taken_as_kafka_takes_them() {
+    let Some(mut oracle) = Oracle::start("wire against Kafka's codec, broken") else { return };
+    let mut fuzz = Fuzz::new(2);
+    for number in 0..BROKEN {
+        let (message, version, input) = fuzz.make(number);
+        let what = format!("{} {version}, input {number}: {}", message.name, hex(input));
+        let theirs = oracle.try_ask("decode", message.java, version, &hex(input));
+        match (message.again(input, version), theirs) {
+            (Err(_), Err(_)) => {}
+            // Kafka writes unknown tagged fields back, we do not: read once more they are gone.
+            (Ok(ours), Ok((theirs, json))) => {
+                let theirs = message.again(&unhex(&theirs), version);
+                assert_eq!(theirs, Ok(ours), "{what}: {json}");
+            }
+            // Kafka minds the order of tags, and tags of another version.
+            (Ok(_), Err(theirs)) => {
+                assert!(theirs.to_lowercase().contains("tag"), "{what}: {theirs}");
+            }
+            // We mind lengths below -1 and sizes of tagged fields that are not those of the value.
+            (Err(ours), Ok((_, json))) => assert!(
+                matches!(
+                    ours,
+                    Refusal::Decode(
+                        DecodeError::Length { .. }
+                            | DecodeError::TaggedField { .. }
+                            | DecodeError::Truncated { .. }
+                            | DecodeError::Varint { .. }
+                    )
+                ),
+                "{what}: {ours:?}, theirs {json}"
+            ),
         }
     }
     oracle.stop();

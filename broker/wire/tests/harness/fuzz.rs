@@ -4,6 +4,8 @@
 //! moved or put in. Reading it may succeed or fail. It may not panic, not allocate more at once
 //! than its own size and [`ALLOCATION_ABOVE_INPUT`], and what was read must survive being written.
 
+#![allow(dead_code, reason = "each test uses its part")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Once;
@@ -113,8 +115,7 @@ impl Fuzz {
         let mut totals = Totals::default();
         for number in first..first + count {
             CURRENT.set(Some((self.seed, number)));
-            let (message, version) = self.make(number);
-            let input = self.input.as_slice();
+            let (message, version, input) = self.make(number);
             let (outcome, largest) = largest_allocation(|| message.again(input, version));
             assert!(
                 largest <= input.len() + ALLOCATION_ABOVE_INPUT,
@@ -143,8 +144,8 @@ impl Fuzz {
         totals
     }
 
-    /// Leaves input `number` in `self.input`; how it is to be read.
-    fn make(&mut self, number: u64) -> (&'static Message, i16) {
+    /// Input `number`, and how it is to be read.
+    pub fn make(&mut self, number: u64) -> (&'static Message, i16, &[u8]) {
         let mut random = Random::new(self.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
         let target = random.below(self.targets.len());
         // Now and then the bytes of another message.
@@ -158,7 +159,8 @@ impl Fuzz {
             let other = random.below(self.bases.len());
             mutate(&mut self.input, &self.bases[other], &mut random);
         }
-        self.targets[target]
+        let (message, version) = self.targets[target];
+        (message, version, &self.input)
     }
 }
 
