@@ -205,5 +205,5 @@ fn correlation_id(frame: &[u8]) -> Result<i32, DecodeError> {
 /// Turns an error code into an error; an unknown number counts as `UNKNOWN_SERVER_ERROR`.
 pub(crate) fn refuse(api: ApiKey, code: i16) -> Result<(), ClientError> {
     let code = ErrorCode::from_wire(code).unwrap_or(ErrorCode::UnknownServerError);
-    if code.is_none() { Ok(()) } else { Err(ClientError::Refused { api, code }) }
+    if code.is_none() { Ok(()) } else { Err(ClientError::refused(api, code)) }
 }

@@ -48,11 +48,32 @@ pub enum ClientError {
         expected: Option<i32>,
     },
     /// The broker refused.
-    #[error("{api} was refused: {code}")]
+    #[error("{api} was refused: {code}{}", detail(message.as_deref()))]
     Refused {
         /// The API.
         api: ApiKey,
         /// The broker's reason.
         code: ErrorCode,
+        /// The broker's words, where its answer has some.
+        message: Option<String>,
     },
+}
+
+impl ClientError {
+    /// A refusal without words.
+    pub(crate) fn refused(api: ApiKey, code: ErrorCode) -> ClientError {
+        ClientError::Refused { api, code, message: None }
+    }
+
+    /// Adds the broker's words to a refusal.
+    pub(crate) fn because(mut self, words: Option<&str>) -> ClientError {
+        if let ClientError::Refused { message, .. } = &mut self {
+            *message = words.map(str::to_owned);
+        }
+        self
+    }
+}
+
+fn detail(message: Option<&str>) -> String {
+    message.map(|message| format!(", {message}")).unwrap_or_default()
 }

@@ -3,11 +3,13 @@
 //! It is what the project itself needs to talk to brokers (simulated clients, benchmarks, tests),
 //! not a producer or consumer with a life of its own: it never retries, batches or rebalances.
 
+mod admin;
 mod connect;
 mod connection;
 mod error;
 mod router;
 
+pub use admin::{Admin, Configs, TopicState};
 pub use connect::{Connect, Stream, Tcp};
 pub use connection::{Connection, Reply};
 pub use error::ClientError;

@@ -130,14 +130,13 @@ impl<C: Connect> Router<C> {
             .find(|placed| placed.partition_index == partition);
         let Some(placed) = placed else {
             let code = ErrorCode::UnknownTopicOrPartition;
-            return Err(ClientError::Refused { api: ApiKey::Metadata, code });
+            return Err(ClientError::refused(ApiKey::Metadata, code));
         };
         refuse(ApiKey::Metadata, placed.error_code)?;
         let leader = response.brokers.iter().find(|broker| broker.node_id == placed.leader_id);
-        leader.map(|broker| format!("{}:{}", broker.host, broker.port)).ok_or({
-            let code = ErrorCode::LeaderNotAvailable;
-            ClientError::Refused { api: ApiKey::Metadata, code }
-        })
+        leader
+            .map(|broker| format!("{}:{}", broker.host, broker.port))
+            .ok_or_else(|| ClientError::refused(ApiKey::Metadata, ErrorCode::LeaderNotAvailable))
     }
 
     async fn find_coordinator(&mut self, group: &str) -> Result<String, ClientError> {

@@ -4,10 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_core::config::StaticConfig;
+use millrace_core::config::listener::Endpoint;
 use millrace_log::disk::{FaultyDisk, Loss};
-use millrace_server::broker::Broker;
+use millrace_server::broker::{Broker, BrokerOptions};
 use millrace_server::clock::Clock;
 use millrace_server::env::Env;
+use millrace_server::health::Probes;
 use millrace_server::net::ListenerName;
 use millrace_server::net::listener::serve_stream;
 use millrace_types::TimestampMs;
@@ -178,13 +181,36 @@ impl Node {
 
 /// Opens the production broker as its binary does, with a config of the run's options.
 async fn open(env: Env, number: u32, options: &Options) -> Result<Arc<Broker>, String> {
-    let _ = (number, options);
-    let net = millrace_server::net::NetOptions {
-        frame_bytes_max: 100 << 20,
-        requests_bytes_max: 100 << 20,
-        idle_max: Duration::from_secs(600),
-        connections_max: 10_000,
-        connections_per_ip_max: 10_000,
+    let address = address(number);
+    let (host, port) = address.split_once(':').unwrap_or((&address, "9092"));
+    let mut configs = vec![
+        ("node.id", number.to_string()),
+        ("listeners", format!("PLAINTEXT://{address}")),
+        ("log.dirs", "/data".to_owned()),
+        ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        ("auto.create.topics.enable", "false".to_owned()),
+        ("offsets.topic.num.partitions", "3".to_owned()),
+        ("offsets.topic.replication.factor", "1".to_owned()),
+    ];
+    if options.faults.power_cuts {
+        configs.push(("log.flush.interval.messages", "1".to_owned()));
+    }
+    let pairs = configs.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let config =
+        StaticConfig::new(pairs.collect::<Vec<_>>()).map_err(|errors| format!("{errors:?}"))?;
+    let endpoint = Endpoint {
+        listener: "PLAINTEXT".into(),
+        host: host.to_owned(),
+        port: port.parse().map_err(|error| format!("port {port}: {error}"))?,
     };
-    Ok(Broker::open(env, net))
+    let options = BrokerOptions { config, advertised: vec![endpoint], probes: Probes::default() };
+    Broker::open(env, options).await.map_err(|error| chain(&error))
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
+    }
 }

@@ -4,7 +4,6 @@
 //! sent has landed or is lost, and only then asks again. Without it a late twin of a request could
 //! undo what a later one did, in Kafka too, and no checker could tell that from a bug.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -158,6 +157,3 @@ fn accepted(code: i16) -> Result<(), Failure> {
 async fn within<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::time::timeout(ANSWER_WAIT, attempt).await.unwrap_or(Err(Failure::Unknown))
 }
-
-/// Configs as the history holds them.
-type Configs = BTreeMap<String, String>;

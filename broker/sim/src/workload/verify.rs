@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use millrace_client::Router;
+use millrace_client::{Admin, Router, TopicState};
 use millrace_types::ErrorCode;
-use millrace_wire::messages::{describe_configs, fetch, list_offsets, metadata, offset_fetch};
+use millrace_wire::messages::{fetch, list_offsets, offset_fetch};
 use millrace_wire::record::Batches;
 
-use super::admin::TOPIC_RESOURCE;
 use super::member::GROUP;
-use super::{Clients, Configs, Failure, Wire, accepted, within};
+use super::{Clients, Failure, Wire, accepted, within};
 use crate::history::{Event, Place};
 
 /// Reads everything. What cannot be read now is [`Event::Stuck`]: there are no faults any more.
 pub async fn run(clients: Clients) {
     let mut router = clients.router("verifier");
-    match within(topics(&mut router)).await {
+    let mut admin = Admin::new(clients.router("verifying-admin"));
+    match within(async { Ok(admin.topics().await?) }).await {
         Ok(topics) => {
-            for (topic, partitions, configs) in topics {
+            for (topic, TopicState { partitions, configs }) in topics {
                 clients.record(Event::FinalTopic { topic, partitions, configs });
             }
         }
@@ -44,44 +44,6 @@ pub async fn run(clients: Clients) {
 
 fn stuck(clients: &Clients, what: String) {
     clients.record(Event::Stuck { what });
-}
-
-async fn topics(router: &mut Router<Wire>) -> Result<Vec<(String, i32, Configs)>, Failure> {
-    let request = metadata::Request { topics: None, ..Default::default() };
-    let reply = router.any().await?.call(&request).await?;
-    let response = reply.read::<metadata::Request<'_>>()?;
-    let mut found = Vec::new();
-    for topic in response.topics.iter().filter(|topic| !topic.is_internal) {
-        accepted(topic.error_code)?;
-        let name = topic.name.clone().unwrap_or_default().into_owned();
-        let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-        let configs = configs(router, &name).await?;
-        found.push((name, partitions, configs));
-    }
-    Ok(found)
-}
-
-/// The configs that were set on the topic itself.
-async fn configs(router: &mut Router<Wire>, topic: &str) -> Result<Configs, Failure> {
-    const DYNAMIC_TOPIC_CONFIG: i8 = 1;
-    let request = describe_configs::Request {
-        resources: vec![describe_configs::RequestResource {
-            resource_type: TOPIC_RESOURCE,
-            resource_name: topic.into(),
-            configuration_keys: None,
-        }],
-        ..Default::default()
-    };
-    let reply = router.any().await?.call(&request).await?;
-    let response = reply.read::<describe_configs::Request<'_>>()?;
-    let result = response.results.first().ok_or(Failure::Refused(ErrorCode::UnknownServerError))?;
-    accepted(result.error_code)?;
-    let own = result.configs.iter().filter(|config| config.config_source == DYNAMIC_TOPIC_CONFIG);
-    Ok(own
-        .map(|config| {
-            (config.name.to_string(), config.value.clone().unwrap_or_default().into_owned())
-        })
-        .collect())
 }
 
 async fn records(router: &mut Router<Wire>, place: &Place) -> Result<Vec<(i64, Vec<u8>)>, Failure> {
