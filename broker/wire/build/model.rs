@@ -108,6 +108,21 @@ impl Versions {
 }
 
 impl Kind {
+    /// The name in the notation of the schemas.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Boolean => "boolean",
+            Kind::Int8 => "int8",
+            Kind::Int16 => "int16",
+            Kind::Int32 => "int32",
+            Kind::Int64 => "int64",
+            Kind::Uuid => "uuid",
+            Kind::String => "string",
+            Kind::Bytes => "bytes",
+            Kind::Struct(_) => "struct",
+        }
+    }
+
     /// Whether values borrow from the frame.
     pub fn borrows(&self) -> bool {
         match self {

@@ -123,21 +123,10 @@ fn layout(text: &mut String, schema: &Schema, message: &Message, structure: &Str
         let tag = field.tag.map(|tag| format!("#{tag} ")).unwrap_or_default();
         let mut push = format!("text.push_str(\"{} {tag}\");", field.name);
         let (open, close) = if field.is_array { ("[", "]") } else { ("", "") };
-        let element = match &field.kind {
-            Kind::Struct(inner) => {
-                format!(
-                    "&{}(version)",
-                    self::function(schema, inner).replacen("sample", "layout", 1)
-                )
-            }
-            Kind::Boolean => "\"boolean\"".into(),
-            Kind::Int8 => "\"int8\"".into(),
-            Kind::Int16 => "\"int16\"".into(),
-            Kind::Int32 => "\"int32\"".into(),
-            Kind::Int64 => "\"int64\"".into(),
-            Kind::Uuid => "\"uuid\"".into(),
-            Kind::String => "\"string\"".into(),
-            Kind::Bytes => "\"bytes\"".into(),
+        let element = if let Kind::Struct(inner) = &field.kind {
+            format!("&{}(version)", self::function(schema, inner).replacen("sample", "layout", 1))
+        } else {
+            format!("{:?}", field.kind.name())
         };
         push.push_str(&format!(
             "text.push_str(\"{open}\"); text.push_str({element}); text.push_str(\"{close}\");"

@@ -38,9 +38,9 @@ fn default(text: &mut String, structure: &Struct) {
 /// One sentence for the docs of a field.
 fn describe(field: &Field, all: Versions) -> String {
     let mut sentence = if field.versions.covers(all) {
-        "In all versions".to_owned()
+        format!("{}, all versions", wire(field))
     } else {
-        format!("In {}", range(field.versions))
+        format!("{}, {}", wire(field), range(field.versions))
     };
     if let Some(nullable) = field.nullable {
         match nullable.covers(field.versions) {
@@ -55,6 +55,12 @@ fn describe(field: &Field, all: Versions) -> String {
         sentence.push_str(&format!(", default {default}"));
     }
     sentence + "."
+}
+
+/// The type in the notation of the schemas.
+fn wire(field: &Field) -> String {
+    let kind = field.kind.name();
+    if field.is_array { format!("`[]{kind}`") } else { format!("`{kind}`") }
 }
 
 fn range(versions: Versions) -> String {
