@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::dev::DevArgs;
 use crate::telemetry::LogFormat;
 
 /// A broker that every Kafka client takes for Kafka.
@@ -14,9 +15,10 @@ pub struct Cli {
     /// What a log line looks like.
     #[arg(long, global = true, value_enum, default_value = "text", env = "MILLRACE_LOG_FORMAT")]
     pub log_format: LogFormat,
-    /// Which log lines are written, such as `info` or `info,millrace_server::net=debug`.
-    #[arg(long, global = true, default_value = "info", env = "MILLRACE_LOG")]
-    pub log: String,
+    /// Which log lines are written, such as `info` or `info,millrace_server::net=debug`; by
+    /// default `info`, and `warn` in laptop mode.
+    #[arg(long, global = true, env = "MILLRACE_LOG")]
+    pub log: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -27,6 +29,8 @@ pub struct Cli {
 pub enum Command {
     /// Starts one broker.
     Start(StartArgs),
+    /// Starts one broker on this machine from a manifest, with its topics.
+    Dev(DevArgs),
 }
 
 /// How to start one broker.
@@ -67,7 +71,9 @@ mod tests {
     #[test]
     fn overrides_are_keys_with_values() {
         let arguments = ["millrace-broker", "start", "--override", "log.dirs = /a=b"];
-        let Command::Start(start) = Cli::try_parse_from(arguments).unwrap().command;
+        let Command::Start(start) = Cli::try_parse_from(arguments).unwrap().command else {
+            panic!("another command");
+        };
         assert_eq!(start.overrides, [("log.dirs".to_owned(), "/a=b".to_owned())]);
         for wrong in ["log.dirs", "=1"] {
             assert!(
