@@ -1,5 +1,7 @@
 //! What a topic's configs come to, as types: what the log and the append path work with.
 
+use millrace_log::{CleanupPolicy, LogConfig};
+
 use super::definition::{Definition, find};
 use super::error::ConfigError;
 use super::layers::{Layers, Values, effective};
@@ -10,50 +12,20 @@ use super::{TOPIC_CONFIGS, layers::Setting};
 /// The configs of one topic, resolved. Times are in milliseconds and never negative.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TopicConfig {
-    /// Whether segments are deleted by age and size.
-    pub is_deleted: bool,
-    /// Whether only the latest record of each key is kept.
-    pub is_compacted: bool,
+    /// What the topic's logs obey.
+    pub log: LogConfig,
     /// The codec that batches are stored with.
     pub compression: CompressionType,
-    /// How long a tombstone outlives its first compaction.
-    pub delete_retention_ms: i64,
-    /// How long a removed file stays on disk.
-    pub file_delete_delay_ms: i64,
-    /// After how many records the log is synced; `None` for never.
-    pub flush_messages: Option<u64>,
-    /// After how long the log is synced; `None` for never.
-    pub flush_ms: Option<i64>,
-    /// Bytes of records between two entries of the offset index.
-    pub index_interval_bytes: u64,
-    /// Age from which a record must be compacted; `None` for never.
-    pub max_compaction_lag_ms: Option<i64>,
     /// The largest batch, as stored.
-    pub max_message_bytes: u64,
+    pub max_message_bytes: u32,
     /// How far a timestamp may lie ahead of the clock; `None` for any.
     pub timestamp_after_max_ms: Option<i64>,
     /// How far a timestamp may lie behind the clock; `None` for any.
     pub timestamp_before_max_ms: Option<i64>,
     /// Whose clock stamps a record.
     pub timestamp_type: TimestampType,
-    /// The part of the log, from 0 to 1, from which compaction is worth it.
-    pub min_cleanable_dirty_ratio: f64,
-    /// Age below which a record is not compacted.
-    pub min_compaction_lag_ms: i64,
     /// Replicas that must be in sync for acks=all.
     pub min_insync_replicas: u32,
-    /// Size above which segments are deleted; `None` for no limit.
-    pub retention_bytes: Option<u64>,
-    /// Age above which segments are deleted; `None` for no limit.
-    pub retention_ms: Option<i64>,
-    /// Size at which a segment is closed.
-    pub segment_bytes: u64,
-    /// Size of an index file at which its segment is closed.
-    pub segment_index_bytes: u64,
-    /// The most that chance takes off `segment_ms`.
-    pub segment_jitter_ms: i64,
-    /// Age at which a segment is closed.
-    pub segment_ms: i64,
 }
 
 /// The codec that a topic's batches are stored with, and its level.
@@ -96,17 +68,9 @@ impl TopicConfig {
     /// not allowed is passed over.
     pub fn resolve(topic: &Values, layers: &Layers<'_>) -> TopicConfig {
         let view = View { topic, layers };
-        let policies = view.list(&table::CLEANUP_POLICY);
         TopicConfig {
-            is_deleted: policies.iter().any(|policy| policy == "delete"),
-            is_compacted: policies.iter().any(|policy| policy == "compact"),
+            log: view.log(),
             compression: view.compression(),
-            delete_retention_ms: view.integer(&table::DELETE_RETENTION_MS),
-            file_delete_delay_ms: view.integer(&table::FILE_DELETE_DELAY_MS),
-            flush_messages: view.below_max(&table::FLUSH_MESSAGES).map(i64::unsigned_abs),
-            flush_ms: view.below_max(&table::FLUSH_MS),
-            index_interval_bytes: view.size(&table::INDEX_INTERVAL_BYTES),
-            max_compaction_lag_ms: view.below_max(&table::MAX_COMPACTION_LAG_MS),
             max_message_bytes: view.size(&table::MAX_MESSAGE_BYTES),
             timestamp_after_max_ms: view.below_max(&table::MESSAGE_TIMESTAMP_AFTER_MAX_MS),
             timestamp_before_max_ms: view.below_max(&table::MESSAGE_TIMESTAMP_BEFORE_MAX_MS),
@@ -114,16 +78,7 @@ impl TopicConfig {
                 "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,
             },
-            min_cleanable_dirty_ratio: view.double(&table::MIN_CLEANABLE_DIRTY_RATIO),
-            min_compaction_lag_ms: view.integer(&table::MIN_COMPACTION_LAG_MS),
-            min_insync_replicas: u32::try_from(view.integer(&table::MIN_INSYNC_REPLICAS))
-                .unwrap_or(1),
-            retention_bytes: u64::try_from(view.integer(&table::RETENTION_BYTES)).ok(),
-            retention_ms: Some(view.integer(&table::RETENTION_MS)).filter(|ms| *ms >= 0),
-            segment_bytes: view.size(&table::SEGMENT_BYTES),
-            segment_index_bytes: view.size(&table::SEGMENT_INDEX_BYTES),
-            segment_jitter_ms: view.integer(&table::SEGMENT_JITTER_MS),
-            segment_ms: view.integer(&table::SEGMENT_MS),
+            min_insync_replicas: view.size(&table::MIN_INSYNC_REPLICAS),
         }
     }
 }
@@ -177,9 +132,9 @@ impl View<'_> {
         }
     }
 
-    /// A number of bytes, which the limits keep from being negative.
-    fn size(&self, definition: &'static Definition) -> u64 {
-        u64::try_from(self.integer(definition)).unwrap_or(0)
+    /// A number of type int that its limit keeps from being negative.
+    fn size(&self, definition: &'static Definition) -> u32 {
+        u32::try_from(self.integer(definition)).unwrap_or(0)
     }
 
     /// A number whose largest means "never".
@@ -205,6 +160,33 @@ impl View<'_> {
         match self.value(definition) {
             Some(Value::List(elements)) => elements,
             other => unreachable_type(definition, other.as_ref()),
+        }
+    }
+
+    fn log(&self) -> LogConfig {
+        let policies = self.list(&table::CLEANUP_POLICY);
+        let has_policy = |wanted: &str| policies.iter().any(|policy| policy == wanted);
+        LogConfig {
+            segment_bytes: self.size(&table::SEGMENT_BYTES),
+            segment_ms: self.integer(&table::SEGMENT_MS),
+            segment_jitter_ms: self.integer(&table::SEGMENT_JITTER_MS),
+            segment_index_bytes: self.size(&table::SEGMENT_INDEX_BYTES),
+            index_interval_bytes: self.size(&table::INDEX_INTERVAL_BYTES),
+            cleanup: CleanupPolicy {
+                deletes: has_policy("delete"),
+                compacts: has_policy("compact"),
+            },
+            retention_ms: Some(self.integer(&table::RETENTION_MS)).filter(|ms| *ms >= 0),
+            retention_bytes: u64::try_from(self.integer(&table::RETENTION_BYTES)).ok(),
+            file_delete_delay_ms: self.integer(&table::FILE_DELETE_DELAY_MS),
+            flush_messages: self
+                .below_max(&table::FLUSH_MESSAGES)
+                .map_or(u64::MAX, i64::unsigned_abs),
+            flush_ms: self.below_max(&table::FLUSH_MS),
+            min_compaction_lag_ms: self.integer(&table::MIN_COMPACTION_LAG_MS),
+            max_compaction_lag_ms: self.integer(&table::MAX_COMPACTION_LAG_MS),
+            min_cleanable_dirty_ratio: self.double(&table::MIN_CLEANABLE_DIRTY_RATIO),
+            delete_retention_ms: self.integer(&table::DELETE_RETENTION_MS),
         }
     }
 
@@ -236,7 +218,9 @@ fn unreachable_type(definition: &Definition, value: Option<&Value>) -> ! {
 mod tests {
     use expect_test::expect;
 
-    use super::{CompressionType, TopicConfig, check};
+    use millrace_log::{CleanupPolicy, LogConfig};
+
+    use super::{CompressionType, TimestampType, TopicConfig, check};
     use crate::config::{Layers, Values};
 
     fn values(pairs: &[(&str, &str)]) -> Values {
@@ -245,37 +229,14 @@ mod tests {
 
     #[test]
     fn a_topic_without_configs_has_kafkas_defaults() {
-        expect![[r#"
-            TopicConfig {
-                is_deleted: true,
-                is_compacted: false,
-                compression: Producer,
-                delete_retention_ms: 86400000,
-                file_delete_delay_ms: 60000,
-                flush_messages: None,
-                flush_ms: None,
-                index_interval_bytes: 4096,
-                max_compaction_lag_ms: None,
-                max_message_bytes: 1048588,
-                timestamp_after_max_ms: Some(
-                    3600000,
-                ),
-                timestamp_before_max_ms: None,
-                timestamp_type: CreateTime,
-                min_cleanable_dirty_ratio: 0.5,
-                min_compaction_lag_ms: 0,
-                min_insync_replicas: 1,
-                retention_bytes: None,
-                retention_ms: Some(
-                    604800000,
-                ),
-                segment_bytes: 1073741824,
-                segment_index_bytes: 10485760,
-                segment_jitter_ms: 0,
-                segment_ms: 604800000,
-            }
-        "#]]
-        .assert_debug_eq(&TopicConfig::default());
+        let config = TopicConfig::default();
+        assert_eq!(config.log, LogConfig::default());
+        assert_eq!(config.compression, CompressionType::Producer);
+        assert_eq!(config.max_message_bytes, 1_048_588);
+        assert_eq!(config.timestamp_after_max_ms, Some(3_600_000));
+        assert_eq!(config.timestamp_before_max_ms, None);
+        assert_eq!(config.timestamp_type, TimestampType::CreateTime);
+        assert_eq!(config.min_insync_replicas, 1);
     }
 
     #[test]
@@ -289,9 +250,9 @@ mod tests {
         ]);
         let config = TopicConfig::resolve(&topic, &Layers { file: &file, ..Layers::default() });
         assert_eq!(config.compression, CompressionType::Zstd { level: -7 });
-        assert_eq!((config.is_deleted, config.is_compacted), (false, true));
-        assert_eq!(config.retention_ms, None);
-        assert_eq!(config.segment_ms, 7_200_000);
+        assert_eq!(config.log.cleanup, CleanupPolicy { deletes: false, compacts: true });
+        assert_eq!(config.log.retention_ms, None);
+        assert_eq!(config.log.segment_ms, 7_200_000);
     }
 
     #[test]
