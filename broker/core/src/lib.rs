@@ -5,4 +5,5 @@
 pub mod config;
 pub mod group;
 pub mod limits;
+pub mod metadata;
 pub mod replication;

@@ -82,3 +82,19 @@ pub const FETCH_SESSION_PARTITIONS_MAX: usize = 250_000;
 
 /// How long a fetch session is safe from making room for a larger one, in milliseconds. As in Kafka.
 pub const FETCH_SESSION_EVICTION_MS_MIN: i64 = 120_000;
+
+/// Partitions that one request may create: they are one entry of the metadata log.
+///
+/// Source: Kafka's `ReplicationControlManager.MAX_PARTITIONS_PER_BATCH`.
+pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
+
+/// Partitions that a cluster may have: all are in each broker's memory.
+pub const PARTITIONS_MAX: usize = 1_000_000;
+
+/// Changes of configs that one request may make: they are one entry of the metadata log.
+///
+/// Source: Kafka's `ConfigurationControlManager.MAX_RECORDS_PER_USER_OP`.
+pub const CONFIG_CHANGES_PER_REQUEST_MAX: usize = 10_000;
+
+/// Producer ids that a broker gets at once. Source: Kafka's `ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`.
+pub const PRODUCER_IDS_PER_BLOCK: u64 = 1000;

@@ -53,16 +53,13 @@ pub struct Change {
 
 /// Whose configs are changed.
 #[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
+pub enum Target {
     /// One topic's.
     Topic,
     /// This broker's.
     Broker,
-    /// All brokers'; the values of this one lie above.
-    Cluster {
-        /// What is set on this broker while it runs.
-        broker: &'a Values,
-    },
+    /// All brokers'.
+    Cluster,
 }
 
 /// The values that are set once the changes are made, checked.
@@ -72,7 +69,7 @@ pub enum Target<'a> {
 /// # Errors
 /// Names the config, its value and what is allowed; nothing is changed then.
 pub fn incremental(
-    target: Target<'_>,
+    target: Target,
     current: &Values,
     changes: &[Change],
     layers: &Layers<'_>,
@@ -120,7 +117,7 @@ pub fn incremental(
 /// # Errors
 /// Names the config, its value and what is allowed; nothing is changed then.
 pub fn replace(
-    target: Target<'_>,
+    target: Target,
     current: &Values,
     wanted: &[(String, Option<String>)],
     layers: &Layers<'_>,
@@ -137,18 +134,18 @@ pub fn replace(
     Ok(values)
 }
 
-impl Target<'_> {
+impl Target {
     fn table(self) -> &'static [Definition] {
         match self {
             Target::Topic => TOPIC_CONFIGS,
-            Target::Broker | Target::Cluster { .. } => BROKER_CONFIGS,
+            Target::Broker | Target::Cluster => BROKER_CONFIGS,
         }
     }
 }
 
 /// The elements that a list has now, from the target or from below it.
 fn list_of(
-    target: Target<'_>,
+    target: Target,
     definition: &'static Definition,
     operation: &'static str,
     values: &Values,
@@ -160,14 +157,14 @@ fn list_of(
     let settings: Vec<Setting<'_>> = match target {
         Target::Topic => layers.topic_settings(values, definition),
         Target::Broker => Layers { broker: values, ..*layers }.settings(definition),
-        Target::Cluster { .. } => Layers { cluster: values, ..*layers }.settings(definition),
+        Target::Cluster => Layers { cluster: values, ..*layers }.settings(definition),
     };
     let value = effective(definition, &settings).map(|(value, _)| value.to_string());
     Ok(elements(&value.unwrap_or_default()))
 }
 
 fn check(
-    target: Target<'_>,
+    target: Target,
     current: &Values,
     values: &Values,
     layers: &Layers<'_>,
@@ -186,7 +183,7 @@ fn check(
     match target {
         Target::Topic => topic::check(values, layers),
         Target::Broker => broker_values(&Layers { broker: values, ..*layers }),
-        Target::Cluster { broker } => broker_values(&Layers { broker, cluster: values, ..*layers }),
+        Target::Cluster => broker_values(&Layers { cluster: values, ..*layers }),
     }
 }
 
@@ -203,7 +200,7 @@ mod tests {
 
     type Row<'a> = (&'a str, Operation, Option<&'a str>);
 
-    fn check(target: Target<'_>, current: &[(&str, &str)], rows: &[Row<'_>], expected: &Expect) {
+    fn check(target: Target, current: &[(&str, &str)], rows: &[Row<'_>], expected: &Expect) {
         let changes: Vec<Change> = rows
             .iter()
             .map(|(name, operation, value)| Change {
@@ -222,7 +219,7 @@ mod tests {
     }
 
     const SET: Operation = Operation::Set;
-    const CLUSTER: Target<'_> = Target::Cluster { broker: &Values::new() };
+    const CLUSTER: Target = Target::Cluster;
 
     #[test]
     fn values_are_set_and_deleted() {

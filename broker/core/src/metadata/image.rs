@@ -1,0 +1,271 @@
+//! The state that the records add up to.
+//!
+//! A clone costs nothing to speak of: topics lie in persistent trees that share what did not
+//! change, so that every committed change can be published as an image of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millrace_types::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, TopicName, Uuid};
+use rpds::RedBlackTreeMapSync;
+
+use super::delta::Touched;
+use super::record::{ConfigOwner, Record};
+use super::topic_rules::folded;
+use crate::config::listener::Endpoint;
+use crate::config::{Layers, StaticConfig, Values};
+
+/// The metadata of the cluster after some record of its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    cluster_id: Option<Arc<str>>,
+    topics: RedBlackTreeMapSync<TopicName, Arc<Topic>>,
+    names: RedBlackTreeMapSync<TopicId, TopicName>,
+    /// Names with `.` or `_`, under what they are when both count as the same.
+    folded_names: RedBlackTreeMapSync<String, TopicName>,
+    partitions_count: usize,
+    brokers: Arc<BTreeMap<BrokerId, Broker>>,
+    cluster_values: Arc<Values>,
+    broker_values: Arc<BTreeMap<BrokerId, Values>>,
+    next_producer_id: u64,
+}
+
+/// One topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its id, which no later topic of the same name has.
+    pub id: TopicId,
+    /// Its name.
+    pub name: TopicName,
+    /// Its partitions, from 0.
+    pub partitions: Vec<Partition>,
+    /// The configs that are set on it.
+    pub values: Values,
+}
+
+/// One partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// The brokers that hold it, the preferred leader first; never empty.
+    pub replicas: Vec<BrokerId>,
+    /// Those of them that have all that is committed.
+    pub isr: Vec<BrokerId>,
+    /// Who takes writes and answers reads; `None` while nobody can.
+    pub leader: Option<BrokerId>,
+    /// Counts the leaders.
+    pub leader_epoch: LeaderEpoch,
+    /// Counts all changes of this struct.
+    pub partition_epoch: u32,
+}
+
+/// One broker as it registered at its last start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// Counts the registrations of all brokers; a larger one fences the smaller.
+    pub epoch: u64,
+    /// Chosen anew at each start of the process.
+    pub incarnation: Uuid,
+    /// The id of its log directory.
+    pub directory_id: Uuid,
+    /// Where it stands.
+    pub rack: Option<String>,
+    /// Where clients reach it, by listener name.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Topic {
+    /// A partition by its index.
+    pub fn partition(&self, index: PartitionIndex) -> Option<&Partition> {
+        self.partitions.get(usize::try_from(index.get()).ok()?)
+    }
+
+    /// The partitions with their indexes, from 0.
+    pub fn indexed(&self) -> impl Iterator<Item = (PartitionIndex, &Partition)> {
+        (0..).filter_map(PartitionIndex::from_wire).zip(&self.partitions)
+    }
+}
+
+impl Image {
+    /// The cluster's id; `None` before its first start.
+    pub fn cluster_id(&self) -> Option<&str> {
+        self.cluster_id.as_deref()
+    }
+
+    /// A topic by name.
+    pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.topics.get(name)
+    }
+
+    /// A topic by id.
+    pub fn topic_by_id(&self, id: TopicId) -> Option<&Arc<Topic>> {
+        self.topics.get(self.names.get(&id)?)
+    }
+
+    /// All topics, by name.
+    pub fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        self.topics.values()
+    }
+
+    /// The topics from this name on, by name.
+    pub fn topics_from(&self, first: &TopicName) -> impl Iterator<Item = &Arc<Topic>> {
+        self.topics.range::<TopicName, _>(first.clone()..).map(|(_, topic)| topic)
+    }
+
+    /// How many topics there are.
+    pub fn topics_count(&self) -> usize {
+        self.topics.size()
+    }
+
+    /// How many partitions all topics together have.
+    pub fn partitions_count(&self) -> usize {
+        self.partitions_count
+    }
+
+    /// A topic whose name differs from this one in nothing but `.` and `_`.
+    pub fn colliding(&self, name: &TopicName) -> Option<&TopicName> {
+        let other = self.folded_names.get(&folded(name)?)?;
+        (other != name).then_some(other)
+    }
+
+    /// The brokers that have registered.
+    pub fn brokers(&self) -> &BTreeMap<BrokerId, Broker> {
+        &self.brokers
+    }
+
+    /// The first producer id that is not given out.
+    pub fn next_producer_id(&self) -> u64 {
+        self.next_producer_id
+    }
+
+    /// What is set on all brokers while they run.
+    pub fn cluster_values(&self) -> &Values {
+        &self.cluster_values
+    }
+
+    /// What is set on this broker while it runs.
+    pub fn broker_values(&self, broker: BrokerId) -> &Values {
+        static NOTHING: Values = Values::new();
+        self.broker_values.get(&broker).unwrap_or(&NOTHING)
+    }
+
+    /// The brokers on which something is set.
+    pub fn brokers_with_values(&self) -> impl Iterator<Item = (&BrokerId, &Values)> {
+        self.broker_values.iter()
+    }
+
+    /// The layers of configs for this broker, over those that it was started with.
+    pub fn layers<'a>(&'a self, broker: BrokerId, file: &'a StaticConfig) -> Layers<'a> {
+        Layers {
+            broker: self.broker_values(broker),
+            cluster: &self.cluster_values,
+            file: file.values(),
+        }
+    }
+
+    /// Makes the change that a committed record says. Cannot fail, and is the same on each node: a
+    /// record about a topic that is not there changes nothing.
+    ///
+    /// `touched` notes what to compare afterwards.
+    pub fn apply(&mut self, record: &Record, touched: &mut Touched) {
+        match record {
+            Record::ClusterNamed { cluster_id } => {
+                self.cluster_id = Some(Arc::from(cluster_id.as_str()));
+            }
+            Record::BrokerRegistered { broker_id, broker } => {
+                Arc::make_mut(&mut self.brokers).insert(*broker_id, broker.clone());
+            }
+            Record::TopicCreated { topic_id, name, partitions } => {
+                touched.topics.insert(*topic_id);
+                self.create(*topic_id, name, partitions);
+            }
+            Record::PartitionsAdded { topic_id, partitions } => {
+                touched.topics.insert(*topic_id);
+                self.partitions_count += partitions.len();
+                self.change(*topic_id, |topic| topic.partitions.extend_from_slice(partitions));
+            }
+            Record::LeaderElected { topic_id, partition, leader, isr } => {
+                touched.topics.insert(*topic_id);
+                self.change(*topic_id, |topic| elect(topic, *partition, *leader, isr));
+            }
+            Record::TopicDeleted { topic_id } => {
+                touched.topics.insert(*topic_id);
+                self.delete(*topic_id);
+            }
+            Record::ConfigChanged { owner, name, value } => {
+                touched.configs.insert(owner.clone());
+                self.change_config(owner, name, value.as_deref());
+            }
+            Record::ProducerIdsAllocated { broker_id: _, next_producer_id } => {
+                self.next_producer_id = *next_producer_id;
+            }
+        }
+    }
+
+    fn create(&mut self, id: TopicId, name: &TopicName, partitions: &[Partition]) {
+        if let Some(older) = self.topics.get(name).map(|topic| topic.id) {
+            self.delete(older);
+        }
+        let topic = Topic {
+            id,
+            name: name.clone(),
+            partitions: partitions.to_vec(),
+            values: Values::new(),
+        };
+        self.partitions_count += partitions.len();
+        self.topics.insert_mut(name.clone(), Arc::new(topic));
+        self.names.insert_mut(id, name.clone());
+        if let Some(folded) = folded(name) {
+            self.folded_names.insert_mut(folded, name.clone());
+        }
+    }
+
+    fn change(&mut self, id: TopicId, change: impl FnOnce(&mut Topic)) {
+        let Some(name) = self.names.get(&id) else { return };
+        if let Some(topic) = self.topics.get_mut(name) {
+            change(Arc::make_mut(topic));
+        }
+    }
+
+    fn delete(&mut self, id: TopicId) {
+        let Some(topic) = self.topic_by_id(id).cloned() else { return };
+        self.partitions_count -= topic.partitions.len();
+        self.names.remove_mut(&id);
+        self.topics.remove_mut(&topic.name);
+        if let Some(folded) = folded(&topic.name)
+            && self.folded_names.get(&folded) == Some(&topic.name)
+        {
+            self.folded_names.remove_mut(&folded);
+        }
+    }
+
+    fn change_config(&mut self, owner: &ConfigOwner, name: &str, value: Option<&str>) {
+        let set = |values: &mut Values| {
+            match value {
+                Some(value) => values.insert(name.to_owned(), value.to_owned()),
+                None => values.remove(name),
+            };
+        };
+        match owner {
+            ConfigOwner::Cluster => set(Arc::make_mut(&mut self.cluster_values)),
+            ConfigOwner::Broker(broker) => {
+                let all = Arc::make_mut(&mut self.broker_values);
+                let values = all.entry(*broker).or_default();
+                set(values);
+                if values.is_empty() {
+                    all.remove(broker);
+                }
+            }
+            ConfigOwner::Topic(id) => self.change(*id, |topic| set(&mut topic.values)),
+        }
+    }
+}
+
+fn elect(topic: &mut Topic, partition: PartitionIndex, leader: BrokerId, isr: &[BrokerId]) {
+    let index = usize::try_from(partition.get()).unwrap_or(usize::MAX);
+    if let Some(partition) = topic.partitions.get_mut(index) {
+        partition.leader = Some(leader);
+        partition.isr = isr.to_vec();
+        partition.leader_epoch = partition.leader_epoch.next();
+        partition.partition_epoch = partition.partition_epoch.saturating_add(1);
+    }
+}
