@@ -1,5 +1,7 @@
 //! The binary `millrace-broker`: everything is in the library.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use millrace_server::cli::{Cli, Command};
 use millrace_server::{dev, process, telemetry};
@@ -7,10 +9,23 @@ use millrace_server::{dev, process, telemetry};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
-    let quiet = matches!(cli.command, Command::Dev(_));
-    let log = cli.log.as_deref().unwrap_or(if quiet { "warn" } else { "info" });
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line with its causes: what went wrong is in the words, not in a backtrace.
+            #[expect(clippy::print_stderr, reason = "logs may not be set up")]
+            {
+                eprintln!("error: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let is_quiet = matches!(cli.command, Command::Dev(_));
+    let log = cli.log.as_deref().unwrap_or(if is_quiet { "warn" } else { "info" });
     telemetry::start(cli.log_format, log)?;
     match cli.command {
         Command::Start(args) => process::run(process::start(args)),
