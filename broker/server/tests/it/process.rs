@@ -90,8 +90,7 @@ async fn ten_thousand_idle_connections_are_cheap() {
     broker.connect().await.assert_is_served().await;
     let kib_each = (broker.resident_kib() - before) as f64 / count as f64;
     println!("{count} idle connections take {kib_each:.2} KiB each");
-    // A build without optimization: the futures are two to three times as large as they ship.
-    assert!(kib_each < 10.0, "{kib_each:.2} KiB a connection");
+    assert!(kib_each < 4.0, "{kib_each:.2} KiB a connection");
     for client in clients.iter_mut().step_by(997) {
         client.assert_is_served().await;
     }

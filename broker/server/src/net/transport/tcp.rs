@@ -41,7 +41,12 @@ impl ReadHalf for TcpReader {
             self.0.readable().await?;
             buffer.reserve(room.reserve_bytes);
             match self.0.try_read_buf(&mut (&mut *buffer).limit(room.read_bytes)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // A false alarm, as for each new socket: an idle one holds no buffer.
+                    if buffer.is_empty() {
+                        *buffer = BytesMut::new();
+                    }
+                }
                 done => return done,
             }
         }
