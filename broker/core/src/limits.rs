@@ -63,6 +63,13 @@ pub const GROUP_EXPIRED_RECORDS_PER_TURN_MAX: usize = 10_000;
 /// may ask for no wait at all.
 pub const GROUP_REBALANCE_WAIT_MS_MIN: u32 = 100;
 
+/// How many bytes of batches a request's own thread writes; more go to a thread that may wait for
+/// the disk.
+pub const APPEND_INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// How often a request writes what others have queued meanwhile before it hands that over.
+pub const APPEND_TURNS_MAX: usize = 8;
+
 /// How many of the records that break a rule are named in one refusal of a produce. Kafka names all.
 pub const REFUSED_RECORDS_MAX: usize = 100;
 

@@ -10,9 +10,13 @@
 //! - which leader may be asked: [`leader_epoch`]
 //! - which partitions does a fetch ask for, and which does its answer tell: [`fetch_session`]
 //! - which offset belongs to a time: [`list_offsets`]
+//! - which old records may be removed: [`delete_records`]
+//! - whether a reader's log went another way: [`divergence`]
 
 pub mod acks;
 pub mod append;
+pub mod delete_records;
+pub mod divergence;
 pub mod fetch_session;
 pub mod high_watermark;
 pub mod last_stable;

@@ -17,7 +17,8 @@ use millrace_wire::record::{
     TimestampType,
 };
 
-use crate::limits;
+use crate::config::topic::{CompressionType, TopicConfig};
+use crate::{config, limits};
 
 mod error;
 mod gathering;
@@ -54,7 +55,57 @@ pub struct Candidate {
     payload: Bytes,
 }
 
+impl AppendRules {
+    /// What these rules are for a topic with this config.
+    pub fn of(config: &TopicConfig) -> AppendRules {
+        let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        AppendRules {
+            message_bytes_max: bytes(config.max_message_bytes),
+            segment_bytes: bytes(config.segment_bytes),
+            timestamp_type: match config.timestamp_type {
+                config::topic::TimestampType::CreateTime => TimestampType::CreateTime,
+                config::topic::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
+            },
+            timestamp_before_max_ms: config.timestamp_before_max_ms.unwrap_or(i64::MAX),
+            timestamp_after_max_ms: config.timestamp_after_max_ms.unwrap_or(i64::MAX),
+            is_compacted: config.is_compacted,
+            codec: match config.compression {
+                CompressionType::Producer => None,
+                CompressionType::Uncompressed => Some(Codec::None),
+                CompressionType::Gzip { level } => Some(Codec::Gzip { level }),
+                CompressionType::Snappy => Some(Codec::Snappy),
+                CompressionType::Lz4 { .. } => Some(Codec::Lz4),
+                CompressionType::Zstd { level } => Some(Codec::Zstd { level }),
+            },
+        }
+    }
+
+    /// Whether a batch must be unpacked or packed anew, which takes long.
+    pub fn are_costly_for(&self, compression: Compression) -> bool {
+        match self.codec {
+            Some(codec) if codec.compression() != compression => true,
+            Some(_) | None => {
+                let reads_records = self.is_compacted || self.timestamp_before_max_ms != i64::MAX;
+                reads_records && compression != Compression::None
+            }
+        }
+    }
+}
+
 impl Candidate {
+    /// A batch that a broker itself made: a coordinator's records. Obeys no rule of the topic.
+    ///
+    /// # Errors
+    /// Refuses what is not one batch with a good checksum.
+    pub fn of_broker(bytes: &Bytes) -> Result<Candidate, AppendError> {
+        let (batch, rest) = Batch::split_first(bytes)?;
+        if !rest.is_empty() {
+            return Err(AppendError::SeveralBatches { surplus_bytes: rest.len() });
+        }
+        batch.verify_crc()?;
+        Ok(Candidate { head: BatchHead::of(&batch), payload: bytes.slice_ref(batch.payload()) })
+    }
+
     /// The header as it will be stored; its place is right only once it was admitted.
     pub const fn head(&self) -> &BatchHead {
         &self.head
