@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Buf;
-use millrace_wire::{ApiKey, Encode, Reader, RequestHeader, messages};
+use millrace_wire::{ApiKey, Encode, Reader, RequestHeader};
 use tokio::time::Instant;
 
 use crate::broker::Broker;
@@ -16,8 +16,14 @@ use crate::refusal::Refusal;
 use crate::reply::{Outcome, OutcomeFuture, Reply};
 
 mod api_versions;
+mod authorized;
 pub mod compat;
 mod context;
+mod describe_cluster;
+mod describe_configs;
+mod describe_topic_partitions;
+mod list_config_resources;
+mod metadata;
 mod permission;
 
 pub use context::{ConnectionFacts, RequestContext};
@@ -46,7 +52,7 @@ macro_rules! answers {
     ($module:ident) => {
         |context, frame| {
             Box::pin(async move {
-                let request: messages::$module::Request<'_> = context.decode(&frame.bytes)?;
+                let request = context.decode(&frame.bytes)?;
                 let response = $module::handle(&context, request).await?;
                 context.reply(&response).map(Outcome::Reply)
             })
@@ -61,7 +67,7 @@ macro_rules! waits {
     ($module:ident) => {
         |context, frame| {
             let reply: crate::reply::ReplyFuture = Box::pin(async move {
-                let request: messages::$module::Request<'_> = context.decode(&frame.bytes)?;
+                let request = context.decode(&frame.bytes)?;
                 let response = $module::handle(&context, request).await?;
                 context.reply(&response)
             });
@@ -80,13 +86,50 @@ macro_rules! by_hand {
 }
 
 /// Every API that is served, by number.
-pub static TABLE: &[Api] = &[Api {
-    key: ApiKey::ApiVersions,
-    permission: Permission::NONE,
-    proof: "server::api::api_versions",
-    differs: "",
-    handler: answers!(api_versions),
-}];
+pub static TABLE: &[Api] = &[
+    Api {
+        key: ApiKey::Metadata,
+        permission: Permission::to(Operation::Describe, Resource::Topic),
+        proof: "e2e::clients",
+        differs: "",
+        handler: answers!(metadata),
+    },
+    Api {
+        key: ApiKey::ApiVersions,
+        permission: Permission::NONE,
+        proof: "server::api::api_versions",
+        differs: "",
+        handler: answers!(api_versions),
+    },
+    Api {
+        key: ApiKey::DescribeConfigs,
+        permission: Permission::to(Operation::DescribeConfigs, Resource::Named),
+        proof: "e2e::clients",
+        differs: "only configs that have an effect here are listed; no broker loggers",
+        handler: answers!(describe_configs),
+    },
+    Api {
+        key: ApiKey::DescribeCluster,
+        permission: Permission::to(Operation::Describe, Resource::Cluster),
+        proof: "e2e::clients",
+        differs: "",
+        handler: answers!(describe_cluster),
+    },
+    Api {
+        key: ApiKey::ListConfigResources,
+        permission: Permission::to(Operation::DescribeConfigs, Resource::Cluster),
+        proof: "e2e::clients",
+        differs: "no broker loggers",
+        handler: answers!(list_config_resources),
+    },
+    Api {
+        key: ApiKey::DescribeTopicPartitions,
+        permission: Permission::to(Operation::Describe, Resource::Topic),
+        proof: "e2e::clients",
+        differs: "no eligible leader replicas beside the ISR",
+        handler: answers!(describe_topic_partitions),
+    },
+];
 
 impl Api {
     /// The row of an API.

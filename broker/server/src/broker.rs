@@ -6,6 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use millrace_core::config::listener::Endpoint;
 use millrace_core::config::{BrokerConfig, ConfigError, StaticConfig};
+use millrace_core::metadata::Image;
+use millrace_types::BrokerId;
 
 use crate::env::Env;
 use crate::health::Probes;
@@ -40,6 +42,7 @@ pub struct Broker {
     env: Env,
     options: BrokerOptions,
     config: ArcSwap<BrokerConfig>,
+    image: ArcSwap<Image>,
     net: Net,
 }
 
@@ -62,7 +65,8 @@ impl Broker {
         options.probes.metrics.sample_with(move |sampled| {
             sampled.tasks.set(gauge_value(tasks.running()));
         });
-        let broker = Broker { env, options, config: ArcSwap::from_pointee(config), net };
+        let image = ArcSwap::default();
+        let broker = Broker { env, options, config: ArcSwap::from_pointee(config), image, net };
         Ok(Arc::new(broker))
     }
 
@@ -75,6 +79,16 @@ impl Broker {
     /// The world of this broker.
     pub fn env(&self) -> &Env {
         &self.env
+    }
+
+    /// The number of this broker.
+    pub fn id(&self) -> BrokerId {
+        self.config().node_id
+    }
+
+    /// What the cluster knows about itself at this moment.
+    pub fn image(&self) -> Arc<Image> {
+        self.image.load_full()
     }
 
     /// The configs in force; dynamic ones change while the broker runs.
