@@ -189,8 +189,12 @@ pub fn read_topic_id(disk: &dyn Disk, dir: &Path) -> Result<Option<TopicId>, Che
 
 /// Writes the id of the topic that a partition directory belongs to.
 pub fn write_topic_id(disk: &dyn Disk, dir: &Path, id: TopicId) -> Result<(), CheckpointError> {
-    let text = format!("version: {VERSION}\ntopic_id: {id}");
-    write_atomic(disk, &dir.join(PARTITION_METADATA), text.as_bytes())
+    write_atomic(disk, &dir.join(PARTITION_METADATA), topic_id_text(id).as_bytes())
+}
+
+/// The content of the file with the topic's id.
+pub(crate) fn topic_id_text(id: TopicId) -> String {
+    format!("version: {VERSION}\ntopic_id: {id}")
 }
 
 fn write_entries<T: Display>(

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use millrace_types::{ErrorCode, Offset};
 
+use crate::checkpoint::CheckpointError;
+
 /// Why an operation on a log failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -63,6 +65,9 @@ pub enum LogError {
         /// What is wrong there.
         reason: String,
     },
+    /// One of the small text files cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
 /// Why an offset cannot be read.
@@ -87,7 +92,9 @@ impl LogError {
     /// The code for the wire.
     pub const fn error_code(&self) -> ErrorCode {
         match self {
-            LogError::Io { .. } | LogError::Failed { .. } => ErrorCode::KafkaStorageError,
+            LogError::Io { .. } | LogError::Failed { .. } | LogError::Checkpoint(_) => {
+                ErrorCode::KafkaStorageError
+            }
             LogError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
             LogError::OutOfOrder { .. } => ErrorCode::UnknownServerError,
             LogError::PastHighWatermark { .. } => ErrorCode::OffsetOutOfRange,
@@ -112,7 +119,6 @@ impl ReadError {
 }
 
 /// Gives an error of the disk its place.
-#[expect(dead_code, reason = "interface first")]
 pub(crate) trait IoContext<T> {
     /// `action` is a verb: "write", "rename".
     fn at(self, action: &'static str, path: impl Into<PathBuf>) -> Result<T, LogError>;

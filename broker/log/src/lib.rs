@@ -10,14 +10,24 @@ pub mod disk;
 pub mod epoch_cache;
 pub mod error;
 pub mod file_name;
+mod file_pool;
 mod log;
 mod log_dir;
+mod new_batch;
+mod offset_index;
 pub mod producer_state;
 mod reader;
+mod segment;
+mod sparse_index;
+mod time_index;
 pub mod txn_index;
 
 pub use config::{CleanupPolicy, LogConfig};
 pub use error::{LogError, ReadError};
-pub use log::{AppendInfo, Deletion, FlushJob, Log, RecoveryProgress};
-pub use log_dir::{FoundPartition, LogDir, LogDirError, LogDirOptions, LogOffsets, MetaProperties};
+pub use file_pool::FilePool;
+pub use log::{AppendInfo, Deletion, FlushJob, Log, LogOptions, RecoveryProgress};
+pub use log_dir::{
+    CleanShutdown, FoundPartition, LogDir, LogDirError, LogDirOptions, LogOffsets, MetaProperties,
+};
+pub use new_batch::NewBatch;
 pub use reader::{FoundOffset, LogReader, ReadRequest, Slice};

@@ -1,44 +1,63 @@
 //! The side of a log that has one owner: append, roll, flush, truncate, retain.
+//!
+//! One file per operation in this folder; what readers do is in [`crate::reader`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use millrace_types::{LeaderEpoch, Offset, TimestampMs};
 
 use crate::config::LogConfig;
-use crate::error::LogError;
-use crate::producer_state::ProducerState;
-use crate::reader::LogReader;
+use crate::disk::Disk;
+use crate::error::{IoContext, LogError};
+use crate::producer_state::{ProducerSnapshots, ProducerState};
+use crate::reader::{LogReader, Shared};
+use crate::segment::{Segment, SegmentWriter};
+
+mod append;
+mod flush;
+mod open;
+mod recovery;
+mod retention;
+mod roll;
+mod stray;
+mod truncation;
+
+#[cfg(test)]
+mod tests;
+
+pub use append::AppendInfo;
+pub use flush::FlushJob;
+pub use open::{LogOptions, RecoveryProgress};
+
+use flush::Unsynced;
 
 /// The log of one partition, for its one writer. Readers get a [`LogReader`].
 ///
 /// ```text
 /// let stored = log.append(&batches, now)?;          // one vectored write
 /// let job = log.prepare_flush()?;                   // under the writer's lock
-/// job.run()?;                                       // the fsync: outside of it
-/// log.flushed(&job);                                // recovery point moves
+/// let outcome = job.run();                          // the fsync: outside of it
+/// log.flushed(&job, outcome)?;                      // recovery point moves
 /// ```
 #[derive(Debug)]
-pub struct Log;
-
-/// What an append did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AppendInfo {
-    /// Offset of the first record.
-    pub base_offset: Offset,
-    /// The log's new end.
-    pub next_offset: Offset,
-    /// Bytes written.
-    pub size_bytes: u64,
-    /// Whether a new segment was begun.
-    pub has_rolled: bool,
+pub struct Log {
+    shared: Arc<Shared>,
+    config: LogConfig,
+    /// `producer.id.expiration.ms`, as it was when producers were last expired.
+    expiration_ms: i64,
+    writer: SegmentWriter,
+    producers: ProducerState,
+    snapshots: ProducerSnapshots,
+    /// Everything below is on disk for certain.
+    recovery_point: Offset,
+    unsynced: Unsynced,
+    /// Why the log takes no more writes.
+    failure: Option<String>,
 }
 
-/// What has to be synced, gathered under the writer's lock to be run outside of it.
-#[derive(Debug)]
-pub struct FlushJob;
-
 /// Files that were taken out of the log and are to be unlinked later.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deletion {
     /// When they may go: `file.delete.delay.ms` after they were taken out.
     pub due: TimestampMs,
@@ -46,107 +65,119 @@ pub struct Deletion {
     pub paths: Vec<PathBuf>,
 }
 
-/// How far the opening of a log got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RecoveryProgress {
-    /// Bytes read so far.
-    pub bytes_done: u64,
-    /// Bytes to read in all.
-    pub bytes_total: u64,
+impl Deletion {
+    /// Unlinks the files. What is gone already is no error.
+    ///
+    /// # Errors
+    /// Names the first path that the disk refused to remove; those after it are not tried.
+    pub fn run(&self, disk: &dyn Disk) -> Result<(), LogError> {
+        for path in &self.paths {
+            let removed = match disk.remove_file(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
+                    disk.remove_dir_all(path)
+                }
+                other => other,
+            };
+            match removed {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).at("remove", path);
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
 }
 
-#[expect(clippy::todo, reason = "interface first")]
 impl Log {
-    // append(&mut self, batches: &[NewBatch<'_>], now) -> Result<AppendInfo, LogError> comes with
-    // millrace_wire::record: NewBatch { head: BatchHead, payload: &[u8] }. The caller places and
-    // stamps the head (BatchHead::of, place, stamp); a follower leaves it as it came.
-
     /// A handle for readers.
     pub fn reader(&self) -> LogReader {
-        todo!()
+        LogReader::new(Arc::clone(&self.shared))
     }
-    /// The producers as of the log's end: what the decision to append looks at.
-    pub fn producers(&self) -> &ProducerState {
-        todo!()
-    }
-    /// Forgets producers that were silent for `expiration_ms`.
-    pub fn expire_producers(&mut self, _now: TimestampMs, _expiration_ms: i64) {
-        todo!()
-    }
-    /// The settings in force.
-    pub fn config(&self) -> &LogConfig {
-        todo!()
-    }
-    /// Puts other settings in force.
-    pub fn set_config(&mut self, _config: LogConfig) {
-        todo!()
-    }
-    /// Notes that a leader of `epoch` begins at the log's end, before its first batch.
-    pub fn begin_epoch(&mut self, _epoch: LeaderEpoch) -> Result<(), LogError> {
-        todo!()
-    }
-    /// Tells readers what is committed; never moves back but by a truncation.
-    pub fn set_high_watermark(&mut self, _offset: Offset) {
-        todo!()
-    }
-    /// Begins a new segment at the log's end, unless the active one is empty.
-    pub fn roll(&mut self, _now: TimestampMs) -> Result<(), LogError> {
-        todo!()
-    }
-    /// Records that are not known to survive a power cut.
-    pub fn unflushed_records(&self) -> u64 {
-        todo!()
-    }
-    /// Everything below is on disk for certain.
-    pub fn recovery_point(&self) -> Offset {
-        todo!()
-    }
-    /// Makes all that was appended durable.
-    pub fn flush(&mut self) -> Result<(), LogError> {
-        todo!()
-    }
-    /// Gathers what [`Log::flush`] would sync; `None` if there is nothing.
-    pub fn prepare_flush(&mut self) -> Result<Option<FlushJob>, LogError> {
-        todo!()
-    }
-    /// Moves the recovery point after a job ran without error.
-    pub fn flushed(&mut self, _job: &FlushJob) {
-        todo!()
-    }
-    /// Removes the records from `offset` on.
-    pub fn truncate_to(
-        &mut self,
-        _offset: Offset,
-        _now: TimestampMs,
-    ) -> Result<Option<Deletion>, LogError> {
-        todo!()
-    }
-    /// Removes all records; the log goes on at `offset`.
-    pub fn truncate_fully(
-        &mut self,
-        _offset: Offset,
-        _now: TimestampMs,
-    ) -> Result<Option<Deletion>, LogError> {
-        todo!()
-    }
-    /// Hides the records below `offset` (DeleteRecords); their segments go with the next retention.
-    pub fn advance_start(&mut self, _offset: Offset) -> Result<(), LogError> {
-        todo!()
-    }
-    /// Takes out the segments that retention has done with: by time, size and log start.
-    pub fn retain(&mut self, _now: TimestampMs) -> Result<Option<Deletion>, LogError> {
-        todo!()
-    }
-    /// Flushes all and writes what a clean start needs. The log takes no more writes.
-    pub fn close(&mut self) -> Result<(), LogError> {
-        todo!()
-    }
-}
 
-#[expect(clippy::todo, reason = "interface first")]
-impl FlushJob {
-    /// Syncs the files; takes as long as the disk needs. Needs no lock.
-    pub fn run(&self) -> Result<(), LogError> {
-        todo!()
+    /// The producers as of the log's end: what the decision to append looks at.
+    pub const fn producers(&self) -> &ProducerState {
+        &self.producers
+    }
+
+    /// Forgets producers that were silent for `expiration_ms`, the broker's
+    /// `producer.id.expiration.ms`. Returns how many.
+    pub fn expire_producers(&mut self, now: TimestampMs, expiration_ms: i64) -> usize {
+        self.expiration_ms = expiration_ms;
+        self.producers.expire(now, expiration_ms)
+    }
+
+    /// The settings in force.
+    pub const fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Puts other settings in force.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
+    /// Why the log takes no more writes; `None` while it does.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// The directory of the partition.
+    pub fn dir(&self) -> &std::path::Path {
+        &self.shared.home.dir
+    }
+
+    /// Notes that a leader of `epoch` begins at the log's end, before its first batch.
+    pub fn begin_epoch(&mut self, epoch: LeaderEpoch) {
+        let end = self.end_offset();
+        self.assign_epoch(epoch, end);
+    }
+
+    /// Tells readers what is committed. Never moves back: only a truncation does that.
+    pub fn set_high_watermark(&mut self, offset: Offset) {
+        let reader = self.reader();
+        let within = offset.clamp(reader.start_offset(), reader.end_offset());
+        self.shared.set_high_watermark(within.max(reader.high_watermark()));
+    }
+
+    fn end_offset(&self) -> Offset {
+        self.reader().end_offset()
+    }
+
+    fn active(&self) -> &Arc<Segment> {
+        self.writer.segment()
+    }
+
+    fn assign_epoch(&mut self, epoch: LeaderEpoch, offset: Offset) {
+        if self.shared.change_epochs(|epochs| epochs.assign(epoch, offset)) {
+            self.unsynced.epochs_changed();
+        }
+    }
+
+    fn check_working(&self) -> Result<(), LogError> {
+        match &self.failure {
+            None => Ok(()),
+            Some(reason) => Err(LogError::Failed {
+                dir: self.shared.home.dir.clone(),
+                end_offset: self.end_offset(),
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    /// Stops all writing: what is on disk is no longer what is in memory.
+    fn fail(&mut self, error: &LogError) -> LogError {
+        let reason = match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        tracing::error!(dir = %self.shared.home.dir.display(), reason, "log failed");
+        let failed = LogError::Failed {
+            dir: self.shared.home.dir.clone(),
+            end_offset: self.end_offset(),
+            reason: reason.clone(),
+        };
+        self.failure = Some(reason);
+        failed
     }
 }

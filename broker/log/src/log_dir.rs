@@ -1,25 +1,27 @@
 //! A directory of logs: whose it is, which partitions are in it, their checkpoints, its lock.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millrace_types::{BrokerId, Offset, TimestampMs, TopicId, TopicPartition, Uuid};
 
+use crate::checkpoint::{self, CheckpointError, PARTITION_METADATA};
 use crate::config::LogConfig;
-use crate::disk::Disk;
-use crate::error::LogError;
-use crate::log::{Deletion, Log, RecoveryProgress};
+use crate::disk::{Disk, OpenMode, Space};
+use crate::error::{IoContext, LogError};
+use crate::file_name::DirName;
+use crate::file_pool::FilePool;
+use crate::log::{Deletion, Log, LogOptions, RecoveryProgress};
 
-/// Whose a directory is: the content of `meta.properties`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MetaProperties {
-    /// `cluster.id`.
-    pub cluster_id: String,
-    /// `node.id`.
-    pub node_id: BrokerId,
-    /// `directory.id`.
-    pub directory_id: Uuid,
-}
+mod clean_shutdown;
+mod meta;
+#[cfg(test)]
+mod tests;
+
+pub use meta::MetaProperties;
 
 /// How to open a directory.
 #[derive(Clone, Debug)]
@@ -33,11 +35,29 @@ pub struct LogDirOptions {
     pub checks_directory_id: bool,
     /// How many files are kept open for reading and writing, over all logs.
     pub open_files_max: usize,
+    /// `producer.id.expiration.ms` as of the start.
+    pub producer_id_expiration_ms: i64,
 }
 
-/// An open, locked directory of logs.
-#[derive(Debug)]
-pub struct LogDir;
+/// An open, locked directory of logs. All methods may be called from several threads at once.
+pub struct LogDir {
+    root: PathBuf,
+    meta: MetaProperties,
+    pool: Arc<FilePool>,
+    producer_id_expiration_ms: i64,
+    clean_shutdown: Option<CleanShutdown>,
+    /// As they stand in the files.
+    checkpoints: Mutex<Checkpoints>,
+    /// Keeps other processes out for as long as it lives.
+    _lock: Box<dyn Send + Sync>,
+}
+
+/// The mark of a process that ended cleanly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CleanShutdown {
+    /// The broker's epoch then; `None` if the mark does not tell. Source: KIP-966.
+    pub broker_epoch: Option<i64>,
+}
 
 /// A partition found in a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,73 +131,302 @@ pub enum LogDirError {
     Log(#[from] LogError),
 }
 
-#[expect(clippy::todo, reason = "interface first")]
+/// The three checkpoint files of a directory.
+#[derive(Debug, Default)]
+struct Checkpoints {
+    recovery_points: BTreeMap<TopicPartition, Offset>,
+    start_offsets: BTreeMap<TopicPartition, Offset>,
+    high_watermarks: BTreeMap<TopicPartition, Offset>,
+}
+
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const START_OFFSETS: &str = "log-start-offset-checkpoint";
+const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+const LOCK: &str = ".lock";
+
 impl LogDir {
     /// Reads `meta.properties` without opening or locking; `None` if the directory is fresh.
-    pub fn identify(_disk: &dyn Disk, _root: &Path) -> Result<Option<MetaProperties>, LogDirError> {
-        todo!()
+    ///
+    /// # Errors
+    /// The file cannot be read or understood.
+    pub fn identify(disk: &dyn Disk, root: &Path) -> Result<Option<MetaProperties>, LogDirError> {
+        meta::read(disk, root)
     }
-    /// Locks the directory, checks whose it is (or makes it this broker's), reads the checkpoints,
-    /// takes the clean-shutdown mark away and removes what deleted topics left.
-    pub fn open(_disk: Arc<dyn Disk>, _options: LogDirOptions) -> Result<LogDir, LogDirError> {
-        todo!()
+
+    /// Locks the directory, checks whose it is (or makes it this broker's), takes the mark of a
+    /// clean shutdown away and reads the checkpoints.
+    ///
+    /// # Errors
+    /// The directory is another broker's, in use, or not readable.
+    pub fn open(disk: Arc<dyn Disk>, options: LogDirOptions) -> Result<LogDir, LogDirError> {
+        let LogDirOptions {
+            root,
+            meta,
+            checks_directory_id,
+            open_files_max,
+            producer_id_expiration_ms,
+        } = options;
+        disk.create_dir_all(&root).at("make", &root)?;
+        let lock_path = root.join(LOCK);
+        let Some(lock) = disk.try_lock(&lock_path).at("lock", &lock_path)? else {
+            return Err(LogDirError::Locked { root });
+        };
+        let meta = match meta::read(&*disk, &root)? {
+            Some(found) => meta::check(&root, found, &meta, checks_directory_id)?,
+            None => {
+                check_fresh(&*disk, &root)?;
+                meta::write(&*disk, &root, &meta)?;
+                meta
+            }
+        };
+        let clean_shutdown = clean_shutdown::take(&*disk, &root)?;
+        let checkpoints = Mutex::new(Checkpoints {
+            recovery_points: read_checkpoint(&*disk, &root, RECOVERY_POINTS)?,
+            start_offsets: read_checkpoint(&*disk, &root, START_OFFSETS)?,
+            high_watermarks: read_checkpoint(&*disk, &root, HIGH_WATERMARKS)?,
+        });
+        let pool = Arc::new(FilePool::new(disk, open_files_max));
+        Ok(LogDir {
+            root,
+            meta,
+            pool,
+            producer_id_expiration_ms,
+            clean_shutdown,
+            checkpoints,
+            _lock: lock,
+        })
     }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Whose it is.
-    pub fn meta(&self) -> &MetaProperties {
-        todo!()
+    pub const fn meta(&self) -> &MetaProperties {
+        &self.meta
     }
-    /// Whether the last process ended cleanly; if so, no log needs to be scanned.
-    pub fn was_clean(&self) -> bool {
-        todo!()
+
+    /// The files that its logs have open.
+    pub const fn pool(&self) -> &Arc<FilePool> {
+        &self.pool
     }
+
+    /// Whether and how the last process ended cleanly; if it did, no log needs to be scanned.
+    pub const fn clean_shutdown(&self) -> Option<CleanShutdown> {
+        self.clean_shutdown
+    }
+
+    /// The size of the volume.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn space(&self) -> Result<Space, LogError> {
+        self.disk().space(&self.root).at("measure", &self.root)
+    }
+
     /// The partitions on disk, sorted.
+    ///
+    /// # Errors
+    /// The disk failed, or a `partition.metadata` is damaged.
     pub fn partitions(&self) -> Result<Vec<FoundPartition>, LogError> {
-        todo!()
+        let mut found = Vec::new();
+        for entry in self.disk().list(&self.root).at("list", &self.root)? {
+            if let Some(DirName::Partition(partition)) =
+                DirName::parse(&entry.name).filter(|_| entry.is_dir)
+            {
+                let topic_id = self.topic_id(&self.root.join(entry.name))?;
+                found.push(FoundPartition { partition, topic_id });
+            }
+        }
+        found.sort();
+        Ok(found)
     }
-    /// Makes the directory of a new partition, empty. May run on several threads at once.
+
+    fn topic_id(&self, dir: &Path) -> Result<Option<TopicId>, LogError> {
+        // The file is synced with the first flush: before that, a power cut may leave it empty.
+        match checkpoint::read_text(self.disk(), &dir.join(PARTITION_METADATA))? {
+            Some(text) if !text.is_empty() => Ok(checkpoint::read_topic_id(self.disk(), dir)?),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// What deleted topics left when the last process ended; due at once.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn leftovers(&self) -> Result<Deletion, LogError> {
+        let entries = self.disk().list(&self.root).at("list", &self.root)?;
+        let is_deleted = |name: &str| DirName::parse(name) == Some(DirName::Deleted);
+        let deleted = entries.into_iter().filter(|entry| entry.is_dir && is_deleted(&entry.name));
+        let paths = deleted.map(|entry| self.root.join(entry.name)).collect();
+        Ok(Deletion { due: TimestampMs::default(), paths })
+    }
+
+    /// Makes the directory of a new partition with an empty log. It is durable with the log's first
+    /// flush.
+    ///
+    /// # Errors
+    /// The directory is there already, or the disk failed.
     pub fn create_log(
         &self,
-        _partition: &TopicPartition,
-        _topic_id: TopicId,
-        _config: LogConfig,
-        _now: TimestampMs,
+        partition: &TopicPartition,
+        topic_id: TopicId,
+        config: LogConfig,
+        now: TimestampMs,
     ) -> Result<Log, LogError> {
-        todo!()
+        let dir = self.dir_of(partition);
+        if self.disk().exists(&dir).at("look for", &dir)? {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists)).at("make", dir);
+        }
+        self.disk().create_dir_all(&dir).at("make", &dir)?;
+        let path = dir.join(PARTITION_METADATA);
+        let text = checkpoint::topic_id_text(topic_id);
+        self.disk()
+            .open(&path, OpenMode::Create)
+            .and_then(|file| file.write_all_at(&[IoSlice::new(text.as_bytes())], 0))
+            .at("write", &path)?;
+        Log::create(self.log_options(dir, partition, config, now), vec![path])
     }
-    /// Opens a partition's log, recovering it first if need be. May run on several threads at once.
+
+    /// Opens a partition's log, recovering it first if need be.
+    ///
+    /// # Errors
+    /// There is no such directory, or the disk failed.
     pub fn open_log(
         &self,
-        _partition: &TopicPartition,
-        _config: LogConfig,
-        _now: TimestampMs,
-        _progress: &mut dyn FnMut(RecoveryProgress),
+        partition: &TopicPartition,
+        config: LogConfig,
+        now: TimestampMs,
+        progress: &mut dyn FnMut(RecoveryProgress),
     ) -> Result<Log, LogError> {
-        todo!()
+        let dir = self.dir_of(partition);
+        Log::open(self.log_options(dir, partition, config, now), progress)
     }
-    /// The high watermark that was written down for a partition; `None` if none was.
-    pub fn checkpointed_high_watermark(&self, _partition: &TopicPartition) -> Option<Offset> {
-        todo!()
+
+    fn log_options(
+        &self,
+        dir: PathBuf,
+        partition: &TopicPartition,
+        config: LogConfig,
+        now: TimestampMs,
+    ) -> LogOptions {
+        let checkpoints = self.checkpoints();
+        let of = |map: &BTreeMap<TopicPartition, Offset>| {
+            map.get(partition).copied().unwrap_or_default()
+        };
+        LogOptions {
+            pool: Arc::clone(&self.pool),
+            dir,
+            config,
+            producer_id_expiration_ms: self.producer_id_expiration_ms,
+            start_offset: of(&checkpoints.start_offsets),
+            recovery_point: of(&checkpoints.recovery_points),
+            high_watermark: of(&checkpoints.high_watermarks),
+            was_closed: self.clean_shutdown.is_some(),
+            now,
+        }
     }
-    /// Takes a partition's directory out of use at once; what remains is to run the deletion.
+
+    /// Takes a partition's directory out of use at once; what remains is to run the deletion when
+    /// it is due. `unique` is a random id.
+    ///
+    /// # Errors
+    /// The disk failed.
     pub fn delete_log(
         &self,
-        _partition: &TopicPartition,
-        _log: Log,
-        _unique: Uuid,
-        _now: TimestampMs,
+        partition: &TopicPartition,
+        log: Log,
+        unique: Uuid,
+        now: TimestampMs,
     ) -> Result<Deletion, LogError> {
-        todo!()
+        let due = now.plus_ms(log.config().file_delete_delay_ms);
+        drop(log);
+        let from = self.dir_of(partition);
+        let to = self.root.join(DirName::deleted(partition, unique));
+        self.disk().rename(&from, &to).at("rename", from)?;
+        self.disk().sync_dir(&self.root).at("sync", &self.root)?;
+        Ok(Deletion { due, paths: vec![to] })
     }
-    /// Writes the three checkpoint files, each in one step.
+
+    /// Writes the checkpoint files, each in one step and only if it changes. Partitions that are
+    /// not among `offsets` are forgotten.
+    ///
+    /// # Errors
+    /// The disk failed; the files hold what they held.
     pub fn write_checkpoints(
         &self,
-        _offsets: &[(TopicPartition, LogOffsets)],
+        offsets: &BTreeMap<TopicPartition, LogOffsets>,
     ) -> Result<(), LogError> {
-        todo!()
+        let map = |select: fn(&LogOffsets) -> Offset| -> BTreeMap<TopicPartition, Offset> {
+            offsets.iter().map(|(at, offsets)| (at.clone(), select(offsets))).collect()
+        };
+        let write = |name, known: &mut BTreeMap<TopicPartition, Offset>, new| {
+            if *known != new {
+                checkpoint::write_offsets(self.disk(), &self.root.join(name), &new)?;
+                *known = new;
+            }
+            Ok::<(), LogError>(())
+        };
+        let mut checkpoints = self.checkpoints();
+        let Checkpoints { recovery_points, start_offsets, high_watermarks } = &mut *checkpoints;
+        write(RECOVERY_POINTS, recovery_points, map(|offsets| offsets.recovery_point))?;
+        write(START_OFFSETS, start_offsets, map(|offsets| offsets.start_offset))?;
+        write(HIGH_WATERMARKS, high_watermarks, map(|offsets| offsets.high_watermark))
     }
-    /// Notes that all logs were closed: the next start scans nothing. `broker_epoch` is told to
-    /// the cluster then (KIP-966).
-    pub fn mark_clean(&self, _broker_epoch: i64) -> Result<(), LogError> {
-        todo!()
+
+    /// Notes that all logs were closed and all checkpoints written: the next start scans nothing.
+    /// `broker_epoch` is told to the cluster then (KIP-966); `None` if the broker never had one.
+    ///
+    /// # Errors
+    /// The disk failed; the next start recovers.
+    pub fn mark_clean(&self, broker_epoch: Option<i64>) -> Result<(), LogError> {
+        clean_shutdown::write(self.disk(), &self.root, broker_epoch)
+    }
+
+    fn dir_of(&self, partition: &TopicPartition) -> PathBuf {
+        self.root.join(partition.to_string())
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &**self.pool.disk()
+    }
+
+    fn checkpoints(&self) -> MutexGuard<'_, Checkpoints> {
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for LogDir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogDir").field("root", &self.root).field("meta", &self.meta).finish()
+    }
+}
+
+/// A damaged checkpoint is as good as none: more is read at the start.
+fn read_checkpoint(
+    disk: &dyn Disk,
+    root: &Path,
+    name: &str,
+) -> Result<BTreeMap<TopicPartition, Offset>, LogError> {
+    match checkpoint::read_offsets(disk, &root.join(name)) {
+        Err(error @ (CheckpointError::Malformed { .. } | CheckpointError::Count { .. })) => {
+            tracing::warn!(%error, "going on without a checkpoint");
+            Ok(BTreeMap::new())
+        }
+        other => Ok(other?),
+    }
+}
+
+/// A directory with logs but without `meta.properties` may be anyone's.
+fn check_fresh(disk: &dyn Disk, root: &Path) -> Result<(), LogDirError> {
+    let entries = disk.list(root).at("list", root)?;
+    let is_partition = |name: &str| matches!(DirName::parse(name), Some(DirName::Partition(_)));
+    match entries.into_iter().find(|entry| entry.is_dir && is_partition(&entry.name)) {
+        Some(entry) => Err(LogDirError::MetaProperties {
+            path: root.join(meta::META_PROPERTIES),
+            reason: format!("is missing, though there is a log in {}", entry.name),
+        }),
+        None => Ok(()),
     }
 }

@@ -45,7 +45,7 @@ impl ProducerSnapshots {
     }
 
     /// Writes the state as of its end, unless there is a snapshot of that offset; not yet durable,
-    /// see [`ProducerSnapshots::sync`].
+    /// see [`ProducerSnapshots::unsynced`].
     pub fn take(&mut self, state: &ProducerState) -> io::Result<()> {
         let offset = state.end_offset;
         if self.offsets.contains(&offset) {
@@ -60,13 +60,15 @@ impl ProducerSnapshots {
         Ok(())
     }
 
-    /// Makes the content of the snapshots taken durable; their names need a sync of the directory.
-    pub fn sync(&mut self) -> io::Result<()> {
-        while let Some((_, file)) = self.unsynced.last() {
-            file.sync()?;
-            self.unsynced.pop();
-        }
-        Ok(())
+    /// The snapshots that are not durable yet: to be synced, then told to
+    /// [`ProducerSnapshots::synced`]. Their names need a sync of the directory.
+    pub fn unsynced(&self) -> Vec<(Offset, Arc<dyn File>)> {
+        self.unsynced.clone()
+    }
+
+    /// Notes that the content of the snapshot of an offset is durable.
+    pub fn synced(&mut self, offset: Offset) {
+        self.unsynced.retain(|(unsynced, _)| *unsynced != offset);
     }
 
     /// Loads the newest usable snapshot at or below `log_end`, leaving out producers expired by

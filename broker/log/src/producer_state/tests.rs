@@ -176,7 +176,11 @@ fn snapshots_bring_the_state_back() {
         state.update(&transactional(batch(1, 0, sequence, round, 1)), NOW);
         snapshots.take(&state).unwrap();
     }
-    snapshots.sync().unwrap();
+    for (offset, file) in snapshots.unsynced() {
+        file.sync().unwrap();
+        snapshots.synced(offset);
+    }
+    assert!(snapshots.unsynced().is_empty());
     state.update(&marker(1, 0, 4, true), NOW);
     // Cut back to 3: the newer snapshot goes, the one at 3 is loaded.
     let mut snapshots = ProducerSnapshots::open(disk.clone(), dir.path()).unwrap();

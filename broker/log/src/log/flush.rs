@@ -1,0 +1,301 @@
+//! Makes the log durable, in such a way that the slow part needs no lock.
+//!
+//! The order within a job is what recovery relies on: batches before indexes, indexes before
+//! snapshots. So a readable snapshot below the recovery point says that the indexes are good up to
+//! its offset, and recovery starts there instead of at the segment's beginning.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use millrace_types::Offset;
+
+use super::Log;
+use crate::disk::{File, OpenMode};
+use crate::epoch_cache::EpochCache;
+use crate::error::{IoContext, LogError};
+use crate::file_name::FileKind;
+use crate::reader::Shared;
+use crate::segment::Segment;
+
+/// After so many bytes a flush also writes a snapshot and the indexes: what recovery reads of the
+/// flushed part of a log is bounded by this.
+const SNAPSHOT_EVERY_BYTES: u64 = 64 << 20;
+
+/// What is not durable yet, besides the batches behind the recovery point.
+#[derive(Debug, Default)]
+pub(super) struct Unsynced {
+    /// Segments that are done with, whose index files were not synced since.
+    rolled: Vec<Arc<Segment>>,
+    /// Counts changes of names in the directory.
+    names: Version,
+    /// Counts changes of the epochs.
+    epochs: Version,
+    /// What the first flush of a new log syncs besides its segments.
+    new_files: Vec<PathBuf>,
+    /// Counts truncations: a job from before one says nothing about the log after it.
+    generation: u64,
+    bytes_since_snapshot: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Version {
+    current: u64,
+    synced: u64,
+}
+
+impl Version {
+    const fn is_dirty(self) -> bool {
+        self.synced < self.current
+    }
+}
+
+impl Unsynced {
+    pub(super) const fn appended(&mut self, bytes: u64) {
+        self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(bytes);
+    }
+
+    pub(super) fn rolled(&mut self, done: Arc<Segment>) {
+        self.rolled.push(done);
+        self.bytes_since_snapshot = 0;
+        self.names_changed();
+    }
+
+    pub(super) const fn names_changed(&mut self) {
+        self.names.current += 1;
+    }
+
+    /// Notes that the directory itself is new, with `files` in it.
+    pub(super) fn created(&mut self, files: Vec<PathBuf>) {
+        self.new_files = files;
+        self.names_changed();
+    }
+
+    /// Notes that recovery touched whatever it touched.
+    pub(super) fn recovered(&mut self, segments: &[Arc<Segment>]) {
+        let done = segments.len().saturating_sub(1);
+        self.rolled = segments.get(..done).unwrap_or_default().to_vec();
+        self.names_changed();
+        self.epochs_changed();
+    }
+
+    pub(super) const fn epochs_changed(&mut self) {
+        self.epochs.current += 1;
+    }
+
+    pub(super) const fn epochs_saved(&mut self) {
+        self.epochs.synced = self.epochs.current;
+    }
+
+    pub(super) const fn truncated(&mut self) {
+        self.generation += 1;
+        self.names.current += 1;
+    }
+
+    /// Notes that segments left the log.
+    pub(super) fn removed(&mut self, is_kept: impl Fn(&Arc<Segment>) -> bool) {
+        self.rolled.retain(is_kept);
+    }
+}
+
+/// What has to be synced, gathered under the writer's lock to be run outside of it.
+#[derive(Debug)]
+pub struct FlushJob {
+    shared: Arc<Shared>,
+    upto: Offset,
+    generation: u64,
+    /// Segments with batches that are not durable.
+    logs: Vec<Arc<Segment>>,
+    /// Segments with index entries that are not durable and that count.
+    indexes: Vec<Arc<Segment>>,
+    snapshots: Vec<(Offset, Arc<dyn File>)>,
+    epochs: Option<EpochCache>,
+    new_files: Vec<PathBuf>,
+    names_version: u64,
+    epochs_version: u64,
+    syncs_names: bool,
+}
+
+impl Log {
+    /// Everything below is on disk for certain.
+    pub const fn recovery_point(&self) -> Offset {
+        self.recovery_point
+    }
+
+    /// Records that are not known to survive a power cut.
+    pub fn unflushed_records(&self) -> u64 {
+        self.end_offset().since(self.recovery_point)
+    }
+
+    /// Makes all that was appended durable.
+    ///
+    /// # Errors
+    /// The disk failed and with it the log: what it holds of the last batches is not known.
+    pub fn flush(&mut self) -> Result<(), LogError> {
+        let Some(job) = self.prepare_flush()? else { return Ok(()) };
+        let outcome = job.run();
+        self.flushed(&job, outcome)
+    }
+
+    /// Gathers what [`Log::flush`] would sync; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// The log has failed, or the disk does not take the index entries or the snapshot.
+    pub fn prepare_flush(&mut self) -> Result<Option<FlushJob>, LogError> {
+        self.check_working()?;
+        let takes_snapshot = self.unsynced.bytes_since_snapshot >= SNAPSHOT_EVERY_BYTES;
+        self.prepare(takes_snapshot)
+    }
+
+    pub(super) fn prepare(&mut self, takes_snapshot: bool) -> Result<Option<FlushJob>, LogError> {
+        let mut indexes = self.unsynced.rolled.clone();
+        if takes_snapshot {
+            self.writer.write_indexes()?;
+            self.producers.advance_to(self.end_offset());
+            self.snapshots.take(&self.producers).at("write a snapshot in", self.dir())?;
+            self.unsynced.names_changed();
+            self.unsynced.bytes_since_snapshot = 0;
+        }
+        let snapshots = self.snapshots.unsynced();
+        if !snapshots.is_empty() {
+            // The snapshot of a job that is still under way may be among them.
+            indexes.push(Arc::clone(self.active()));
+        }
+        let upto = self.end_offset();
+        let is_clean = upto == self.recovery_point
+            && indexes.is_empty()
+            && !self.unsynced.names.is_dirty()
+            && !self.unsynced.epochs.is_dirty();
+        if is_clean {
+            return Ok(None);
+        }
+        let epochs = self.unsynced.epochs.is_dirty().then(|| self.shared.epochs());
+        Ok(Some(FlushJob {
+            shared: Arc::clone(&self.shared),
+            upto,
+            generation: self.unsynced.generation,
+            logs: self.unflushed_segments(),
+            indexes,
+            snapshots,
+            epochs,
+            new_files: self.unsynced.new_files.clone(),
+            names_version: self.unsynced.names.current,
+            epochs_version: self.unsynced.epochs.current,
+            syncs_names: self.unsynced.names.is_dirty(),
+        }))
+    }
+
+    fn unflushed_segments(&self) -> Vec<Arc<Segment>> {
+        let segments = self.shared.segments();
+        let after = segments.partition_point(|at| at.base_offset() <= self.recovery_point);
+        segments.get(after.saturating_sub(1)..).unwrap_or_default().to_vec()
+    }
+
+    /// Moves the recovery point after a job ran.
+    ///
+    /// # Errors
+    /// The job's own error, after which the log takes no more writes: the system may have dropped
+    /// what it could not write, and a later sync would not say so.
+    pub fn flushed(
+        &mut self,
+        job: &FlushJob,
+        outcome: Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        if let Err(error) = outcome {
+            return Err(self.fail(&error));
+        }
+        for (offset, _) in &job.snapshots {
+            self.snapshots.synced(*offset);
+        }
+        self.unsynced
+            .rolled
+            .retain(|segment| !job.indexes.iter().any(|synced| Arc::ptr_eq(segment, synced)));
+        self.unsynced.names.synced = self.unsynced.names.synced.max(job.names_version);
+        self.unsynced.new_files.retain(|path| !job.new_files.contains(path));
+        if job.generation != self.unsynced.generation {
+            return Ok(());
+        }
+        if job.epochs.is_some() {
+            self.unsynced.epochs.synced = self.unsynced.epochs.synced.max(job.epochs_version);
+        }
+        self.recovery_point = self.recovery_point.max(job.upto);
+        if !job.snapshots.is_empty() {
+            // Of those taken within segments, the newest is enough from now on.
+            let bases = self.shared.segments().iter().map(|at| at.base_offset()).collect();
+            self.snapshots.remove_stray(&bases).at("remove snapshots in", self.dir())?;
+        }
+        Ok(())
+    }
+
+    /// Flushes all and writes what a start without recovery needs. The log takes no more writes.
+    ///
+    /// # Errors
+    /// The log must be recovered at the next start: its directory must not be marked clean.
+    pub fn close(&mut self) -> Result<(), LogError> {
+        self.check_working()?;
+        let end = self.end_offset();
+        let has_snapshot = end == Offset::ZERO || self.snapshots.offsets().next_back() == Some(end);
+        // Most partitions of a broker were not written to since they were opened.
+        if self.prepare(false)?.is_some() || !has_snapshot {
+            self.writer.complete_indexes()?;
+            self.unsynced.rolled(Arc::clone(self.writer.segment()));
+            if let Some(job) = self.prepare(!has_snapshot)? {
+                let outcome = job.run();
+                self.flushed(&job, outcome)?;
+            }
+        }
+        self.failure = Some("it was closed".to_owned());
+        Ok(())
+    }
+}
+
+impl FlushJob {
+    /// The offset up to which the log is durable once the job ran.
+    pub const fn upto(&self) -> Offset {
+        self.upto
+    }
+
+    /// Syncs the files; takes as long as the disk needs. Needs no lock.
+    ///
+    /// # Errors
+    /// Names the file that could not be synced.
+    pub fn run(&self) -> Result<(), LogError> {
+        for segment in &self.logs {
+            sync(segment, FileKind::Log)?;
+        }
+        for segment in &self.indexes {
+            sync(segment, FileKind::OffsetIndex)?;
+            sync(segment, FileKind::TimeIndex)?;
+        }
+        for segment in &self.logs {
+            if let Some(index) = segment.txn_index()? {
+                index.sync().at("sync", segment.path(FileKind::TxnIndex))?;
+            }
+        }
+        let home = &self.shared.home;
+        for path in &self.new_files {
+            let file = home.disk().open(path, OpenMode::Write).at("open", path)?;
+            file.sync().at("sync", path)?;
+        }
+        for (_, file) in &self.snapshots {
+            file.sync().at("sync a snapshot in", &home.dir)?;
+        }
+        if let Some(epochs) = &self.epochs {
+            epochs.save(home.disk(), &home.dir)?;
+        } else if self.syncs_names {
+            home.disk().sync_dir(&home.dir).at("sync", &home.dir)?;
+        }
+        if let Some(parent) = home.dir.parent().filter(|_| !self.new_files.is_empty()) {
+            home.disk().sync_dir(parent).at("sync", parent)?;
+        }
+        Ok(())
+    }
+}
+
+/// Syncs one file of a segment. A segment that was removed meanwhile needs it no more.
+fn sync(segment: &Segment, kind: FileKind) -> Result<(), LogError> {
+    match segment.file(kind).and_then(|file| file.sync().at("sync", segment.path(kind))) {
+        Err(LogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,322 @@
+//! One segment of a log: a file of batches from a base offset on, and its indexes.
+//!
+//! A segment is shared by its writer and all readers. What readers need of the newest batches is in
+//! memory behind a short lock, so that reading the tail touches no file but the one to be sent.
+//! Writing is in `writer`, reading in `read`; which segments there are is the log's business.
+
+use std::collections::VecDeque;
+use std::fmt::Display;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use millrace_types::{Offset, TimestampMs};
+use millrace_wire::record::BatchHeader;
+
+use crate::disk::{Disk, File, OpenMode};
+use crate::error::{IoContext, LogError};
+use crate::file_name::{FileKind, FileName, FileStage};
+use crate::file_pool::{FilePool, PooledFile};
+use crate::offset_index::OffsetEntry;
+use crate::sparse_index::{self, SparseIndex};
+use crate::time_index::TimeEntry;
+use crate::txn_index::TxnIndex;
+
+mod read;
+mod rebuild;
+mod scan;
+mod timestamp;
+mod walk;
+mod writer;
+
+pub(crate) use read::Outcome;
+pub(crate) use scan::{ScanEnd, Scanner};
+pub(crate) use writer::{Incoming, SegmentWriter, WriteError};
+
+/// Batches at the tail whose place is kept in memory.
+const RECENT_MAX: usize = 32;
+
+/// The directory that the segments of one log are in.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) pool: Arc<FilePool>,
+    pub(crate) dir: PathBuf,
+}
+
+impl Home {
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &**self.pool.disk()
+    }
+
+    pub(crate) fn path(&self, name: FileName) -> PathBuf {
+        self.dir.join(name.to_string())
+    }
+}
+
+/// Where a batch stands in its segment's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchPlace {
+    pub(crate) position: u64,
+    pub(crate) size_bytes: u64,
+    pub(crate) base_offset: Offset,
+    pub(crate) last_offset: Offset,
+    pub(crate) max_timestamp: Option<TimestampMs>,
+}
+
+impl BatchPlace {
+    pub(crate) fn new(header: &BatchHeader, position: u64) -> BatchPlace {
+        BatchPlace {
+            position,
+            size_bytes: header.size_bytes as u64,
+            base_offset: header.base_offset,
+            last_offset: header.last_offset(),
+            max_timestamp: header.max_timestamp,
+        }
+    }
+
+    /// Where the next batch begins in the file.
+    pub(crate) fn end(&self) -> u64 {
+        self.position.saturating_add(self.size_bytes)
+    }
+
+    pub(crate) fn next_offset(&self) -> Offset {
+        self.last_offset.plus(1)
+    }
+}
+
+/// A file of batches and its indexes.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    home: Arc<Home>,
+    base_offset: Offset,
+    stage: FileStage,
+    log: PooledFile,
+    offset_index: PooledFile,
+    time_index: PooledFile,
+    /// Whether a transaction index exists; it rarely does.
+    has_txn_index: AtomicBool,
+    txn_index: OnceLock<TxnIndex>,
+    tail: Mutex<Tail>,
+}
+
+/// What changes while a segment is written to.
+#[derive(Debug)]
+struct Tail {
+    /// Bytes of whole batches in the file.
+    size_bytes: u64,
+    /// The offset after the last batch; `None` if that was not read yet.
+    end_offset: Option<Offset>,
+    /// `None` if the files were not looked at yet.
+    indexes: Option<Indexes>,
+    /// The last batches, one behind the other up to the end.
+    recent: VecDeque<BatchPlace>,
+}
+
+#[derive(Debug)]
+struct Indexes {
+    offsets: SparseIndex<OffsetEntry>,
+    times: SparseIndex<TimeEntry>,
+    /// The batch with the largest timestamp; perhaps not in the time index yet.
+    largest: Option<TimeEntry>,
+}
+
+impl Indexes {
+    const fn empty() -> Indexes {
+        Indexes {
+            offsets: SparseIndex::new(0, None),
+            times: SparseIndex::new(0, None),
+            largest: None,
+        }
+    }
+}
+
+impl Segment {
+    /// Makes the files of a new segment; what was left there under their names goes.
+    pub(crate) fn create(
+        home: Arc<Home>,
+        base_offset: Offset,
+        stage: FileStage,
+    ) -> Result<Segment, LogError> {
+        let tail = Tail {
+            size_bytes: 0,
+            end_offset: Some(base_offset),
+            indexes: Some(Indexes::empty()),
+            recent: VecDeque::new(),
+        };
+        let segment = Segment::with_tail(home, base_offset, stage, tail);
+        for kind in [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex] {
+            segment
+                .open_file(kind, OpenMode::Create)?
+                .set_len(0)
+                .at("empty", segment.path(kind))?;
+        }
+        let leftover = segment.path(FileKind::TxnIndex);
+        if segment.home.disk().exists(&leftover).at("look for", &leftover)? {
+            segment.home.disk().remove_file(&leftover).at("remove", &leftover)?;
+        }
+        Ok(segment)
+    }
+
+    /// Takes the files of a segment that is there; looks at nothing but the length of its log.
+    pub(crate) fn open(
+        home: Arc<Home>,
+        base_offset: Offset,
+        stage: FileStage,
+        has_txn_index: bool,
+    ) -> Result<Segment, LogError> {
+        let tail = Tail { size_bytes: 0, end_offset: None, indexes: None, recent: VecDeque::new() };
+        let segment = Segment::with_tail(home, base_offset, stage, tail);
+        let length =
+            segment.file(FileKind::Log)?.len().at("measure", segment.path(FileKind::Log))?;
+        segment.lock().size_bytes = length;
+        segment.has_txn_index.store(has_txn_index, Ordering::Relaxed);
+        Ok(segment)
+    }
+
+    fn with_tail(home: Arc<Home>, base_offset: Offset, stage: FileStage, tail: Tail) -> Segment {
+        Segment {
+            home,
+            base_offset,
+            stage,
+            log: PooledFile::default(),
+            offset_index: PooledFile::default(),
+            time_index: PooledFile::default(),
+            has_txn_index: AtomicBool::new(false),
+            txn_index: OnceLock::new(),
+            tail: Mutex::new(tail),
+        }
+    }
+
+    /// The offset in the files' names: no batch begins below it.
+    pub(crate) const fn base_offset(&self) -> Offset {
+        self.base_offset
+    }
+
+    /// Bytes of whole batches.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.lock().size_bytes
+    }
+
+    /// One of the segment's files, opened if need be.
+    pub(crate) fn file(&self, kind: FileKind) -> Result<Arc<dyn File>, LogError> {
+        self.open_file(kind, OpenMode::Write)
+    }
+
+    fn open_file(&self, kind: FileKind, mode: OpenMode) -> Result<Arc<dyn File>, LogError> {
+        let slot = match kind {
+            FileKind::Log | FileKind::Snapshot | FileKind::TxnIndex => &self.log,
+            FileKind::OffsetIndex => &self.offset_index,
+            FileKind::TimeIndex => &self.time_index,
+        };
+        slot.get(&self.home.pool, mode, || self.path(kind)).at("open", self.path(kind))
+    }
+
+    /// Where one of the segment's files is.
+    pub(crate) fn path(&self, kind: FileKind) -> PathBuf {
+        self.home.path(FileName { offset: self.base_offset, kind, stage: self.stage })
+    }
+
+    /// The index of aborted transactions; `None` if there is none.
+    pub(crate) fn txn_index(&self) -> Result<Option<&TxnIndex>, LogError> {
+        if !self.has_txn_index.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        self.txn_index_or_new().map(Some)
+    }
+
+    /// The index of aborted transactions, for its writer: made with its first entry.
+    pub(crate) fn txn_index_or_new(&self) -> Result<&TxnIndex, LogError> {
+        if let Some(index) = self.txn_index.get() {
+            return Ok(index);
+        }
+        let path = self.path(FileKind::TxnIndex);
+        let index =
+            TxnIndex::open(Arc::clone(self.home.pool.disk()), path.clone()).at("open", path)?;
+        self.has_txn_index.store(true, Ordering::Release);
+        Ok(self.txn_index.get_or_init(|| index))
+    }
+
+    /// Gives the files the names of another stage, the log first: indexes without a log are swept
+    /// at the next start, a log without indexes gets new ones. A file that is not there is passed
+    /// over. Returns the new paths.
+    pub(crate) fn rename(&self, stage: FileStage) -> Result<Vec<PathBuf>, LogError> {
+        let mut renamed = Vec::new();
+        for kind in FileKind::OF_SEGMENT {
+            let from = self.path(kind);
+            let to = self.home.path(FileName { offset: self.base_offset, kind, stage });
+            match self.home.disk().rename(&from, &to) {
+                Ok(()) => renamed.push(to),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).at("rename", from),
+            }
+        }
+        Ok(renamed)
+    }
+
+    /// The largest timestamp of the segment's records and the last offset of its batch.
+    pub(crate) fn largest_timestamp(&self) -> Result<Option<(TimestampMs, Offset)>, LogError> {
+        self.load_indexes()?;
+        let tail = self.lock();
+        let largest = tail.indexes.as_ref().and_then(|indexes| indexes.largest);
+        Ok(largest.map(|entry| (entry.timestamp, self.absolute(entry.relative_offset))))
+    }
+
+    /// When the log file was last changed, by the disk's clock.
+    pub(crate) fn modified(&self) -> Result<TimestampMs, LogError> {
+        let path = self.path(FileKind::Log);
+        self.home.disk().modified_ms(&path).map(TimestampMs::new).at("look at", path)
+    }
+
+    /// Reads the ends of the index files, once.
+    fn load_indexes(&self) -> Result<(), LogError> {
+        if self.lock().indexes.is_some() {
+            return Ok(());
+        }
+        let read = |kind| Ok::<_, LogError>((self.file(kind)?, self.path(kind)));
+        let (file, path) = read(FileKind::OffsetIndex)?;
+        let (count, last) = sparse_index::read_last(&*file).at("read", path)?;
+        let offsets = SparseIndex::new(count, last);
+        let (file, path) = read(FileKind::TimeIndex)?;
+        let (count, largest) = sparse_index::read_last(&*file).at("read", path)?;
+        let times = SparseIndex::new(count, largest);
+        // Another reader may have been faster: both read the same.
+        self.lock().indexes.get_or_insert(Indexes { offsets, times, largest });
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tail> {
+        // Whoever panicked while holding the lock left the tail whole: its updates are assignments.
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An offset as the indexes count; `None` if it is too far from the base.
+    fn relative(&self, offset: Offset) -> Option<u32> {
+        // Kafka reads the number as signed.
+        u32::try_from(offset.since(self.base_offset)).ok().filter(|&relative| relative < 1 << 31)
+    }
+
+    fn absolute(&self, relative: u32) -> Offset {
+        self.base_offset.plus(u64::from(relative))
+    }
+
+    fn corrupt(&self, position: u64, reason: &dyn Display) -> LogError {
+        let path = self.path(FileKind::Log);
+        LogError::Corrupt { path, position, reason: reason.to_string() }
+    }
+}
+
+/// Removes files that a log has done with; one that is gone already is no error.
+pub(crate) fn remove_files(disk: &dyn Disk, paths: &[PathBuf]) -> Result<(), LogError> {
+    for path in paths {
+        remove_file(disk, path)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn remove_file(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
+    match disk.remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).at("remove", path),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
