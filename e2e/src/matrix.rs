@@ -17,15 +17,15 @@ pub const END: &str = "<!-- client matrix: end -->";
 /// Outcomes of one client: feature to `ok` or the reason of its failure.
 pub type Outcomes = BTreeMap<String, Result<(), String>>;
 
-/// Where the tests leave their notes for `cargo xtask compat`.
+/// Where the tests leave their notes for `cargo xtask`: in cargo's target folder.
 ///
 /// # Errors
-/// The program does not know where it runs.
+/// This program does not run from such a folder.
 pub fn notes_dir() -> Result<PathBuf> {
-    // Test programs live in TARGET/PROFILE/deps.
     let program = std::env::current_exe()?;
-    let target = program.ancestors().nth(3).context("no target folder")?;
-    Ok(target.join("e2e-matrix"))
+    // Cargo marks its target folder so.
+    let target = program.ancestors().find(|dir| dir.join("CACHEDIR.TAG").exists());
+    Ok(target.context("this program is not in cargo's target folder")?.join("e2e-matrix"))
 }
 
 /// Reads the lines `feature: ok` and `feature: FAIL reason` of a client's program.

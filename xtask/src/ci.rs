@@ -1,0 +1,36 @@
+//! `cargo xtask ci`: what `.ci/run` runs.
+
+use anyhow::Result;
+
+use crate::step::{cargo, run as step, say};
+use crate::{supply, test};
+
+/// Runs every check, also after one has failed; whether all succeeded.
+///
+/// # Errors
+/// A tool cannot be started.
+pub fn run() -> Result<bool> {
+    let mut failed = Vec::new();
+    let mut note = |name: &'static str, succeeded: bool| {
+        if !succeeded {
+            failed.push(name);
+        }
+    };
+    note("format", step("format", &mut cargo(&["fmt", "--all", "--check"]))?);
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    note("lints", step("lints", &mut cargo(&clippy))?);
+    let supply = supply::check();
+    say(&supply.as_ref().map_or_else(|error| format!("{error:#}"), Clone::clone));
+    note("dependencies", supply.is_ok());
+    let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    note("docs", step("docs", docs.env("RUSTDOCFLAGS", "-D warnings"))?);
+    // Last, so that its closing line is the last one.
+    let tests = test::run()?;
+    note("tests", tests);
+    // Only a run that passed says what the generated files should be.
+    note("generated files", !tests || test::generated_is_committed()?);
+    if !failed.is_empty() {
+        say(&format!("failed: {}", failed.join(", ")));
+    }
+    Ok(failed.is_empty())
+}

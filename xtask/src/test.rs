@@ -1,0 +1,175 @@
+//! `cargo xtask test`: all tests, what they need fetched first, one closing line.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use millrace_e2e::{broker, matrix};
+use millrace_peers::toolchain::Toolchain;
+use millrace_peers::{clients_dir, go, java, node, python};
+
+use crate::step::{cargo, root, run as step, say};
+use crate::{compat, step};
+
+/// What the runners counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Counts {
+    /// Adds the counts of a runner's closing line, `test result: ok. 3 passed; 0 failed; 1 ignored`.
+    fn add(&mut self, line: &str) {
+        let Some((_, result)) = line.split_once("test result: ") else { return };
+        let mut before = "";
+        for word in result.split_whitespace() {
+            let count = before.parse().unwrap_or(0);
+            match word.trim_end_matches(';') {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.skipped += count,
+                _ => {}
+            }
+            before = word;
+        }
+    }
+}
+
+/// Runs everything; whether all of it passed.
+///
+/// # Errors
+/// Something that the tests need cannot be fetched, or cargo cannot be run.
+pub fn run() -> Result<bool> {
+    let start = Instant::now();
+    let missing = fetch()?;
+    if !step("build the broker", &mut cargo(&["build", "--release", "-p", "millrace-server"]))? {
+        bail!("the broker does not build");
+    }
+    let notes = matrix::notes_dir()?;
+    if notes.exists() {
+        fs::remove_dir_all(&notes)?;
+    }
+    fs::create_dir_all(&notes)?;
+    let left_out_file = notes.with_extension("left-out");
+    fs::write(&left_out_file, "")?;
+
+    let (mut counts, succeeded) = cargo_test(&left_out_file)?;
+    let left_out = fs::read_to_string(&left_out_file)?;
+    let left_out: BTreeSet<&str> = left_out.lines().collect();
+    counts.passed = counts.passed.saturating_sub(left_out.len());
+    counts.skipped += left_out.len();
+    if !succeeded && counts.failed == 0 {
+        // A test program that died without a closing line.
+        counts.failed = 1;
+    }
+    for line in &left_out {
+        say(line);
+    }
+    if missing.is_empty() && broker::Target::from_env()? == broker::Target::Millrace {
+        say(&compat::write_matrix()?);
+    }
+    let minutes = start.elapsed().as_secs_f64() / 60.0;
+    say(&format!("all tests took {minutes:.1} minutes"));
+    say(&format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped));
+    Ok(succeeded && counts.failed == 0)
+}
+
+fn cargo_test(left_out_file: &std::path::Path) -> Result<(Counts, bool)> {
+    say("== tests of the workspace");
+    let mut child = cargo(&["test", "--workspace", "--no-fail-fast"])
+        .env("MILLRACE_LEFT_OUT", left_out_file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let mut counts = Counts::default();
+    let output = child.stdout.take().context("no output of cargo")?;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        counts.add(&line);
+        // A passed test needs no line of its own; its runner's closing line counts it.
+        let is_passed = line.starts_with("test ") && line.ends_with("... ok");
+        if !is_passed && !line.is_empty() {
+            say(&line);
+        }
+    }
+    Ok((counts, child.wait()?.success()))
+}
+
+/// Names the toolchains, fetches what the tests need of those that are here; gives the missing ones.
+///
+/// # Errors
+/// A package client fails.
+pub fn fetch() -> Result<Vec<Toolchain>> {
+    let mut missing = Vec::new();
+    for toolchain in Toolchain::ALL {
+        match toolchain.probe() {
+            Ok(()) => say(&format!("{}: here", toolchain.name())),
+            Err(reason) => {
+                let tests = toolchain.tests();
+                say(&format!("{}: MISSING, {reason}; left out: {tests}", toolchain.name()));
+                missing.push(toolchain);
+            }
+        }
+    }
+    let here: Vec<_> = Toolchain::ALL.into_iter().filter(|it| !missing.contains(it)).collect();
+    let start = Instant::now();
+    std::thread::scope(|scope| -> Result<()> {
+        let running: Vec<_> =
+            here.iter().map(|toolchain| scope.spawn(|| fetch_for(*toolchain))).collect();
+        for (toolchain, thread) in here.iter().zip(running) {
+            let Ok(fetched) = thread.join() else { bail!("fetching panicked") };
+            let path = fetched.with_context(|| format!("fetching for {}", toolchain.name()))?;
+            say(&format!("{}: {}", toolchain.name(), path.display()));
+        }
+        Ok(())
+    })?;
+    say(&format!("fetched what the tests need in {:.1} s", start.elapsed().as_secs_f64()));
+    Ok(missing)
+}
+
+fn fetch_for(toolchain: Toolchain) -> Result<PathBuf> {
+    match toolchain {
+        Toolchain::Python => python::interpreter(),
+        Toolchain::Java => {
+            java::compile(&clients_dir().join("java"))?;
+            java::kafka_jars()
+        }
+        Toolchain::Node => node::modules(),
+        Toolchain::Go => go::binary(),
+    }
+}
+
+/// Whether the tree's generated files are as committed.
+///
+/// # Errors
+/// git cannot be run.
+pub fn generated_is_committed() -> Result<bool> {
+    let mut git = std::process::Command::new("git");
+    git.args(["diff", "--exit-code", "--", "docs/compat.md"]).current_dir(root());
+    step::run("generated files as committed", &mut git)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    #[test]
+    fn closing_lines_are_added_up() {
+        let mut counts = Counts::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 9 filtered out; finished",
+            "test passed ... FAILED",
+            "test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!(counts, Counts { passed: 5, failed: 4, skipped: 1 });
+    }
+}
