@@ -58,17 +58,17 @@ pub struct Candidate {
 impl AppendRules {
     /// What these rules are for a topic with this config.
     pub fn of(config: &TopicConfig) -> AppendRules {
-        let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let bytes = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
         AppendRules {
             message_bytes_max: bytes(config.max_message_bytes),
-            segment_bytes: bytes(config.segment_bytes),
+            segment_bytes: bytes(config.log.segment_bytes),
             timestamp_type: match config.timestamp_type {
                 config::topic::TimestampType::CreateTime => TimestampType::CreateTime,
                 config::topic::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
             },
             timestamp_before_max_ms: config.timestamp_before_max_ms.unwrap_or(i64::MAX),
             timestamp_after_max_ms: config.timestamp_after_max_ms.unwrap_or(i64::MAX),
-            is_compacted: config.is_compacted,
+            is_compacted: config.log.cleanup.compacts,
             codec: match config.compression {
                 CompressionType::Producer => None,
                 CompressionType::Uncompressed => Some(Codec::None),

@@ -1,5 +1,6 @@
 //! May the oldest records of a partition be removed, and which.
 
+use millrace_log::CleanupPolicy;
 use millrace_types::{ErrorCode, Offset, TopicName};
 
 use super::last_stable::LogBounds;
@@ -26,15 +27,6 @@ pub enum DeleteRecordsError {
     },
 }
 
-/// What of a topic decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeletionRules {
-    /// `cleanup.policy` holds `delete`.
-    pub is_deleted: bool,
-    /// `cleanup.policy` holds `compact`.
-    pub is_compacted: bool,
-}
-
 /// Topics that brokers write for themselves.
 pub const INTERNAL_TOPICS: [&str; 3] =
     ["__consumer_offsets", "__share_group_state", "__transaction_state"];
@@ -48,14 +40,14 @@ pub const INTERNAL_TOPICS: [&str; 3] =
 /// Source: Kafka's `ReplicaManager.deleteRecordsOnLocalLog`, `Partition.deleteRecordsOnLeader`.
 pub fn decide(
     topic: &TopicName,
-    rules: DeletionRules,
+    policy: CleanupPolicy,
     bounds: &LogBounds,
     offset: i64,
 ) -> Result<Offset, DeleteRecordsError> {
     if INTERNAL_TOPICS.contains(&topic.as_str()) {
         return Err(DeleteRecordsError::Internal { topic: topic.clone() });
     }
-    if rules.is_compacted && !rules.is_deleted {
+    if policy.compacts && !policy.deletes {
         return Err(DeleteRecordsError::Policy);
     }
     let high_watermark = bounds.high_watermark;
@@ -80,10 +72,11 @@ impl DeleteRecordsError {
 
 #[cfg(test)]
 mod tests {
+    use millrace_log::CleanupPolicy;
     use millrace_types::{ErrorCode, Offset, TopicName};
 
     use super::super::last_stable::LogBounds;
-    use super::{DeletionRules, decide};
+    use super::decide;
 
     #[test]
     fn only_committed_records_of_ordinary_topics_are_removed() {
@@ -105,12 +98,12 @@ mod tests {
             ("t", "delete", -2, Err(ErrorCode::OffsetOutOfRange)),
             ("__consumer_offsets", "compact", 12, Err(ErrorCode::InvalidTopicException)),
         ] {
-            let rules = DeletionRules {
-                is_deleted: policy.contains("delete"),
-                is_compacted: policy.contains("compact"),
+            let cleanup = CleanupPolicy {
+                deletes: policy.contains("delete"),
+                compacts: policy.contains("compact"),
             };
             let topic = TopicName::parse(topic).unwrap();
-            let found = decide(&topic, rules, &bounds, offset);
+            let found = decide(&topic, cleanup, &bounds, offset);
             let found = found.map(Offset::get).map_err(|error| error.error_code());
             assert_eq!(found, expected, "{topic} {policy} {offset}");
         }
