@@ -317,9 +317,9 @@ impl AfterCommit {
     fn run(self, groups: &mut BTreeMap<GroupId, Group>, turn: &mut Turn<'_>) {
         match self {
             AfterCommit::Reply { token, reply } => turn.reply(token, reply),
-            AfterCommit::Assign { group, generation, assignments } => {
+            AfterCommit::Assign { group, decision, assignments } => {
                 with(groups, turn, &group, |group, turn| {
-                    classic::sync::assign(group, turn, generation, assignments);
+                    classic::sync::assign(group, turn, decision, assignments);
                 });
             }
             AfterCommit::Welcome { group, member, token, reply } => {

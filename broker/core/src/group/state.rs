@@ -83,8 +83,8 @@ pub(super) struct FirstGathering {
 pub(super) enum Assigning {
     /// The leader has not spoken.
     Awaited,
-    /// Its assignments are on their way to the log.
-    Persisting,
+    /// Its assignments, handed in by this request, are on their way to the log.
+    Persisting(Token),
 }
 
 /// One member.

@@ -11,7 +11,7 @@ use millrace_types::{GroupId, TimestampMs};
 use super::change::Change;
 use super::config::GroupConfig;
 use super::error::GroupError;
-use super::id::{Generation, MemberId, Ticket, Token};
+use super::id::{MemberId, Ticket, Token};
 use super::record::GroupRecord;
 use super::reply::Reply;
 use super::state::{Group, Member};
@@ -47,10 +47,10 @@ pub(super) enum AfterCommit {
         token: Token,
         reply: Reply,
     },
-    /// The leader's decision takes effect, if the generation is still the same.
+    /// The leader's decision takes effect, if it is still the one that the group waits for.
     Assign {
         group: GroupId,
-        generation: Generation,
+        decision: Token,
         assignments: BTreeMap<MemberId, Bytes>,
     },
     /// A static member that took its old place learns of it, if no rebalance came between.

@@ -9,7 +9,7 @@ use millrace_types::GroupId;
 use super::rebalance;
 use crate::group::change::{Change, Reason};
 use crate::group::error::GroupError;
-use crate::group::id::{Generation, MemberId, Token};
+use crate::group::id::{MemberId, Token};
 use crate::group::record::GroupRecord;
 use crate::group::reply::{Reply, Synced};
 use crate::group::request::SyncRequest;
@@ -36,7 +36,7 @@ pub(crate) fn sync(
         State::CompletingRebalance(assigning) => {
             wait(group, turn, token, &member);
             if group.is_leader(&member) && assigning == Assigning::Awaited {
-                decide(group, turn, request.assignments);
+                decide(group, turn, token, request.assignments);
             }
         }
         State::Stable => {
@@ -88,7 +88,12 @@ fn wait(group: &mut Group, turn: &mut Turn<'_>, token: Token, member: &MemberId)
 }
 
 /// Writes the leader's decision down; it takes effect when it is durable.
-fn decide(group: &mut Group, turn: &mut Turn<'_>, assignments: Vec<(MemberId, Bytes)>) {
+fn decide(
+    group: &mut Group,
+    turn: &mut Turn<'_>,
+    decision: Token,
+    assignments: Vec<(MemberId, Bytes)>,
+) {
     let assignments: BTreeMap<_, _> = assignments.into_iter().collect();
     let record = group.to_record(|member| assignments.get(&member.id).cloned().unwrap_or_default());
     let (size_bytes, limit_bytes) = (record.size_bytes_max(), turn.config.record_bytes_max);
@@ -99,30 +104,28 @@ fn decide(group: &mut Group, turn: &mut Turn<'_>, assignments: Vec<(MemberId, By
     }
     turn.records.push(GroupRecord::Group(record));
     // The record was dated by the state that it was decided in, as Kafka's is.
-    group.state = State::CompletingRebalance(Assigning::Persisting);
-    let (group, generation) = (group.id.clone(), group.generation);
-    turn.after.push(AfterCommit::Assign { group, generation, assignments });
+    group.state = State::CompletingRebalance(Assigning::Persisting(decision));
+    turn.after.push(AfterCommit::Assign { group: group.id.clone(), decision, assignments });
 }
 
 /// The leader's decision is durable: everybody who waits is told its share.
 ///
-/// If another rebalance has begun meanwhile, the decision is of the past.
+/// If another rebalance has begun meanwhile, or the group was deleted and is another one of the same
+/// name and number of generation, the decision is of the past.
 pub(crate) fn assign(
     group: &mut Group,
     turn: &mut Turn<'_>,
-    generation: Generation,
+    decision: Token,
     mut assignments: BTreeMap<MemberId, Bytes>,
 ) {
-    let is_current = group.state == State::CompletingRebalance(Assigning::Persisting)
-        && group.generation == generation;
-    if !is_current {
+    if group.state != State::CompletingRebalance(Assigning::Persisting(decision)) {
         return;
     }
     for member in group.members.values_mut() {
         member.assignment = assignments.remove(&member.id).unwrap_or_default();
     }
     group.enter(State::Stable, turn.now);
-    turn.note(Change::Stable { group: group.id.clone(), generation });
+    turn.note(Change::Stable { group: group.id.clone(), generation: group.generation });
     for id in group.members.keys().cloned().collect::<Vec<_>>() {
         let reply = synced(group, &id);
         let Some(member) = group.members.get_mut(&id) else { continue };
