@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::broker::Broker;
 use crate::net::frame::Frame;
+use crate::net::service::{ConnectionFacts, Stamp, Started};
 use crate::refusal::Refusal;
 use crate::reply::{Outcome, OutcomeFuture, Reply};
 
@@ -26,7 +27,7 @@ mod list_config_resources;
 mod metadata;
 mod permission;
 
-pub use context::{ConnectionFacts, RequestContext};
+pub use context::RequestContext;
 pub use permission::{Operation, Permission, Resource};
 
 /// A handler as the table holds it.
@@ -137,25 +138,6 @@ impl Api {
         let place = TABLE.binary_search_by_key(&key, |api| api.key).ok()?;
         TABLE.get(place)
     }
-}
-
-/// What is measured of a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Stamp {
-    /// The API.
-    pub key: ApiKey,
-    /// Length of the request, in bytes.
-    pub request_bytes: usize,
-    /// When it was complete.
-    pub received_at: Instant,
-}
-
-/// A handler on its way.
-pub struct Started {
-    /// What is measured of the request.
-    pub stamp: Stamp,
-    /// The handler.
-    pub outcome: OutcomeFuture,
 }
 
 /// Starts the handler of a request.

@@ -9,11 +9,15 @@ use millrace_core::config::{BrokerConfig, ConfigError, StaticConfig};
 use millrace_core::metadata::Image;
 use millrace_types::BrokerId;
 
+use crate::api;
 use crate::env::Env;
 use crate::health::Probes;
 use crate::metrics::{Metrics, gauge_value};
+use crate::net::frame::Frame;
+use crate::net::service::{ConnectionFacts, Service, Stamp, Started};
 use crate::net::{Net, NetOptions};
 use crate::readiness::Readiness;
+use crate::refusal::Refusal;
 
 /// What a broker is started with.
 #[derive(Clone, Debug)]
@@ -124,5 +128,31 @@ impl Broker {
     /// Counts the changes of the cluster's features; never goes back.
     pub fn features_epoch(&self) -> i64 {
         0
+    }
+}
+
+impl Service for Broker {
+    fn start(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionFacts>,
+        frame: Frame,
+    ) -> Result<Started, Refusal> {
+        api::dispatch(self, connection, frame)
+    }
+
+    fn answered(&self, stamp: &Stamp, response_bytes: usize) {
+        self.metrics().answered(stamp, response_bytes);
+    }
+
+    fn refused(&self) {
+        self.metrics().refused();
+    }
+
+    fn net(&self) -> &Net {
+        &self.net
+    }
+
+    fn env(&self) -> &Env {
+        &self.env
     }
 }

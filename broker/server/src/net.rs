@@ -1,6 +1,6 @@
 //! Connections: accepting them, reading frames, keeping answers in order, sending files.
 //!
-//! Knows nothing of any API: a frame goes to [`crate::api::dispatch`], an answer comes back.
+//! Knows nothing of any API: a frame goes to a [`service::Service`], an answer comes back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub mod listener;
 pub mod outbox;
 mod owed;
 mod refusal_log;
+pub mod service;
 pub mod transport;
 
 use crate::metrics::{Metrics, gauge_value};

@@ -1,6 +1,5 @@
 //! What a handler knows of the request beside its body.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use millrace_types::ErrorCode;
@@ -8,18 +7,9 @@ use millrace_wire::{Decode, Encode, Reader};
 
 use super::Api;
 use crate::broker::Broker;
-use crate::net::ListenerName;
+use crate::net::service::ConnectionFacts;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
-
-/// What is known of a connection as long as it lives.
-#[derive(Debug)]
-pub struct ConnectionFacts {
-    /// The listener that accepted it: it decides which addresses the client is told.
-    pub listener: ListenerName,
-    /// Where the client is.
-    pub peer: SocketAddr,
-}
 
 /// One request, without its body.
 pub struct RequestContext {

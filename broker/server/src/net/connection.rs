@@ -15,9 +15,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use super::frame::{Frame, FrameReader, ReadError};
 use super::outbox::Outbox;
 use super::owed::{Owed, Wait};
+use super::service::{ConnectionFacts, Service, Stamp, Started};
 use super::transport::{ReadHalf, WriteHalf};
-use crate::api::{self, ConnectionFacts, Started};
-use crate::broker::Broker;
 use crate::refusal::Refusal;
 use crate::reply::{Outcome, Reply};
 
@@ -42,8 +41,8 @@ pub enum End {
 }
 
 /// The state of one connection.
-pub struct Connection<R, W> {
-    broker: Arc<Broker>,
+pub struct Connection<S, R, W> {
+    service: Arc<S>,
     facts: Arc<ConnectionFacts>,
     frames: FrameReader<R>,
     outbox: Outbox<W>,
@@ -68,14 +67,14 @@ enum Event {
     IdleCheck,
 }
 
-impl<R: ReadHalf, W: WriteHalf> Connection<R, W> {
+impl<S: Service, R: ReadHalf, W: WriteHalf> Connection<S, R, W> {
     /// A connection whose halves are `reader` and `writer`.
-    pub fn new(broker: &Arc<Broker>, facts: ConnectionFacts, reader: R, writer: W) -> Self {
-        let options = broker.net().options();
+    pub fn new(service: &Arc<S>, facts: ConnectionFacts, reader: R, writer: W) -> Self {
+        let (net, options) = (service.net(), service.net().options());
         Connection {
-            frames: FrameReader::new(reader, broker.net().budget(), options.frame_bytes_max),
+            frames: FrameReader::new(reader, net.budget(), options.frame_bytes_max),
             idle_max: options.idle_max,
-            broker: Arc::clone(broker),
+            service: Arc::clone(service),
             facts: Arc::new(facts),
             outbox: Outbox::new(writer),
             current: None,
@@ -153,7 +152,7 @@ impl<R: ReadHalf, W: WriteHalf> Connection<R, W> {
             return Ok(());
         }
         if let Some(frame) = self.next.take() {
-            self.current = Some(api::dispatch(&self.broker, &self.facts, frame)?);
+            self.current = Some(self.service.start(&self.facts, frame)?);
         }
         Ok(())
     }
@@ -168,7 +167,7 @@ impl<R: ReadHalf, W: WriteHalf> Connection<R, W> {
                 let ready = Box::pin(std::future::ready(Ok(reply)));
                 self.owed.push(started.stamp, ready, Wait::Overlapping);
             }
-            Outcome::Silent => self.broker.metrics().answered(&started.stamp, 0),
+            Outcome::Silent => self.service.answered(&started.stamp, 0),
             Outcome::Wait(reply) => self.owed.push(started.stamp, reply, Wait::Exclusive),
             Outcome::Overlap(reply) => self.owed.push(started.stamp, reply, Wait::Overlapping),
         }
@@ -183,8 +182,8 @@ impl<R: ReadHalf, W: WriteHalf> Connection<R, W> {
         self.start_next()
     }
 
-    fn send(&mut self, stamp: api::Stamp, reply: Reply) {
-        self.broker.metrics().answered(&stamp, reply.len());
+    fn send(&mut self, stamp: Stamp, reply: Reply) {
+        self.service.answered(&stamp, reply.len());
         self.outbox.push(reply);
     }
 
@@ -226,3 +225,6 @@ impl<R: ReadHalf, W: WriteHalf> Connection<R, W> {
         is_idle && (self.owed.is_empty() || self.owed.blocks_next() && self.owed.len() == 1)
     }
 }
+
+#[cfg(test)]
+mod tests;

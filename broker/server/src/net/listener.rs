@@ -15,10 +15,9 @@ use super::ListenerName;
 use super::connection::{Connection, End};
 use super::frame::ReadError;
 use super::refusal_log::Chain;
+use super::service::{ConnectionFacts, Service};
 use super::transport::pipe::{PipeReader, PipeWriter};
 use super::transport::{ReadHalf, WriteHalf, tcp};
-use crate::api::ConnectionFacts;
-use crate::broker::Broker;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -95,11 +94,11 @@ impl Bound {
         self.address
     }
 
-    /// Starts to accept connections for `broker`.
+    /// Starts to accept connections for `service`.
     ///
     /// # Errors
     /// See [`BindError`].
-    pub fn listen(self, broker: &Arc<Broker>, backlog: u32) -> Result<(), BindError> {
+    pub fn listen<S: Service>(self, service: &Arc<S>, backlog: u32) -> Result<(), BindError> {
         let Bound { listener, socket, address } = self;
         let sockets = socket.listen(backlog).map_err(|source| BindError::Bind {
             listener: listener.clone(),
@@ -107,26 +106,26 @@ impl Bound {
             source,
         })?;
         tracing::info!(%listener, %address, "listening");
-        let broker = Arc::clone(broker);
-        let tasks = broker.env().tasks.clone();
-        tasks.spawn("listener", async move { accept(&broker, &listener, &sockets).await });
+        let service = Arc::clone(service);
+        let tasks = service.env().tasks.clone();
+        tasks.spawn("listener", async move { accept(&service, &listener, &sockets).await });
         Ok(())
     }
 }
 
 /// Accepts until the connections are drained. No error ends it: a broker out of file descriptors
 /// goes on serving those that it has, and accepts again when some are closed.
-async fn accept(broker: &Arc<Broker>, listener: &ListenerName, sockets: &TcpListener) {
-    let draining = broker.net().draining().clone();
+async fn accept<S: Service>(service: &Arc<S>, listener: &ListenerName, sockets: &TcpListener) {
+    let draining = service.net().draining().clone();
     loop {
         let accepted = tokio::select! { biased;
             () = draining.cancelled() => return,
             accepted = sockets.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => start(broker, listener, stream, peer),
+            Ok((stream, peer)) => start(service, listener, stream, peer),
             Err(error) => {
-                broker.net().refusals.write(listener, &error);
+                service.net().refusals.write(listener, &error);
                 // What failed is most likely the process and not the one connection.
                 sleep(Duration::from_millis(limits::ACCEPT_BACKOFF_MS)).await;
             }
@@ -134,64 +133,70 @@ async fn accept(broker: &Arc<Broker>, listener: &ListenerName, sockets: &TcpList
     }
 }
 
-fn start(broker: &Arc<Broker>, listener: &ListenerName, stream: TcpStream, peer: SocketAddr) {
+fn start<S: Service>(
+    service: &Arc<S>,
+    listener: &ListenerName,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "connection was gone before it was served");
         return;
     }
-    let (reader, writer) = tcp::split(stream, broker.env().blocking);
-    serve(broker, listener.clone(), peer, reader, writer);
+    let (reader, writer) = tcp::split(stream, service.env().blocking);
+    serve(service, listener.clone(), peer, reader, writer);
 }
 
 /// Serves a stream that is not a socket: the simulator's connections.
-pub fn serve_stream<S>(broker: &Arc<Broker>, listener: ListenerName, peer: SocketAddr, stream: S)
+pub fn serve_stream<S, T>(service: &Arc<S>, listener: ListenerName, peer: SocketAddr, stream: T)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (reader, writer) = tokio::io::split(stream);
-    let writer = PipeWriter::new(writer, broker.env().blocking);
-    serve(broker, listener, peer, PipeReader(reader), writer);
+    let writer = PipeWriter::new(writer, service.env().blocking);
+    serve(service, listener, peer, PipeReader(reader), writer);
 }
 
 /// Gives a connection its task, if there is room for it.
-fn serve<R: ReadHalf, W: WriteHalf>(
-    broker: &Arc<Broker>,
+fn serve<S: Service, R: ReadHalf, W: WriteHalf>(
+    service: &Arc<S>,
     listener: ListenerName,
     peer: SocketAddr,
     reader: R,
     writer: W,
 ) {
-    let net = broker.net();
+    let net = service.net();
     let ticket = match net.admission.admit(peer.ip()) {
         Ok(ticket) => ticket,
         Err(refused) => {
-            broker.metrics().refused();
+            service.refused();
             return net.refusals.write(&peer, &refused);
         }
     };
     let facts = ConnectionFacts { listener, peer };
-    let mut connection = Box::new(Connection::new(broker, facts, reader, writer));
+    let mut connection = Box::new(Connection::new(service, facts, reader, writer));
     let tracked = net.connections.token();
-    let broker = Arc::clone(broker);
-    let tasks = broker.env().tasks.clone();
+    let service = Arc::clone(service);
+    let tasks = service.env().tasks.clone();
     tasks.spawn("connection", async move {
         let _tracked = tracked;
         let _ticket = ticket;
-        let net = broker.net();
+        let net = service.net();
         let end = tokio::select! { biased;
             () = net.aborting.cancelled() => End::Drained,
             end = connection.serve(&net.draining) => end,
         };
-        tell(&broker, peer, &end);
+        tell(&*service, peer, &end);
     });
 }
 
 /// Logs the end of a connection: aloud if the client broke a rule.
-fn tell(broker: &Broker, peer: SocketAddr, end: &End) {
+fn tell<S: Service>(service: &S, peer: SocketAddr, end: &End) {
     match end {
         End::Refused(_) | End::Read(ReadError::Refused(_)) => {
-            broker.metrics().refused();
-            broker.net().refusals.write(&peer, end);
+            service.refused();
+            service.net().refusals.write(&peer, end);
         }
         End::Read(_) | End::Write(_) | End::Unused(_) | End::Drained => {
             tracing::debug!(%peer, end = %Chain(end), "connection ended");
