@@ -5,6 +5,7 @@
 //! everyone else's.
 
 pub mod checkpoint;
+pub mod compaction;
 pub mod config;
 pub mod disk;
 pub mod epoch_cache;

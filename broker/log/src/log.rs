@@ -18,6 +18,7 @@ mod append;
 mod flush;
 mod open;
 mod recovery;
+mod replace;
 mod retention;
 mod roll;
 mod stray;
