@@ -17,6 +17,7 @@ mod log_dir;
 mod new_batch;
 mod offset_index;
 pub mod producer_state;
+pub mod raft_log;
 mod reader;
 mod segment;
 mod sparse_index;
