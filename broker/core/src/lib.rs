@@ -6,4 +6,5 @@ pub mod config;
 pub mod group;
 pub mod limits;
 pub mod metadata;
+pub mod raft;
 pub mod replication;
