@@ -14,6 +14,7 @@ pub mod env;
 pub mod health;
 pub mod metrics;
 pub mod net;
+pub mod partition;
 pub mod process;
 pub mod random;
 pub mod readiness;

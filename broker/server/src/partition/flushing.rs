@@ -1,0 +1,104 @@
+//! Making the log durable: `flush.messages` before the answer, `flush.ms` some time, both with one
+//! fsync for all that was written until it began, on a thread that may wait for the disk.
+
+use std::sync::Arc;
+
+use millrace_log::{FlushJob, Log, LogError};
+use millrace_types::{Offset, TopicPartition};
+
+use super::{Partition, PartitionError, Writer};
+
+/// How far the flushing of a log is.
+#[derive(Debug, Default)]
+pub(super) struct Flushing {
+    is_running: bool,
+    /// Someone wants all that is there to be durable, whatever the topic says.
+    is_wanted: bool,
+}
+
+impl Flushing {
+    fn is_due(&self, log: &Log) -> bool {
+        self.is_wanted || log.unflushed_records() >= log.config().flush_messages
+    }
+}
+
+/// How far records may be answered and read: to the log's end, or only as far as they are durable
+/// while `flush.messages` or more are not.
+pub(super) fn ready_end(log: &Log, end: Offset) -> Offset {
+    if end.since(log.recovery_point()) >= log.config().flush_messages {
+        log.recovery_point()
+    } else {
+        end
+    }
+}
+
+impl Partition {
+    /// Makes all that is in the log now durable, some time soon.
+    pub fn request_flush(self: &Arc<Self>) {
+        if let Some(writer) = self.lock_writer().as_mut() {
+            writer.flushing.is_wanted = true;
+            writer.start_flush(self);
+        }
+    }
+
+    /// Flushes as long as there is need.
+    async fn flush(self: Arc<Self>) {
+        while let Some(job) = self.next_job() {
+            let (job, outcome) = self
+                .env
+                .blocking
+                .run(move || {
+                    let outcome = job.run();
+                    (job, outcome)
+                })
+                .await;
+            self.flushed(&job, outcome);
+        }
+    }
+
+    fn next_job(&self) -> Option<FlushJob> {
+        let mut guard = self.lock_writer();
+        let writer = guard.as_mut()?;
+        if writer.flushing.is_due(&writer.log) {
+            writer.flushing.is_wanted = false;
+            match writer.log.prepare_flush() {
+                Ok(Some(job)) => return Some(job),
+                Ok(None) => {}
+                Err(error) => writer.flush_failed(&self.id, error),
+            }
+        }
+        writer.flushing.is_running = false;
+        None
+    }
+
+    fn flushed(&self, job: &FlushJob, outcome: Result<(), LogError>) {
+        let terms = self.terms();
+        let mut guard = self.lock_writer();
+        let Some(writer) = guard.as_mut() else { return };
+        if let Err(error) = writer.log.flushed(job, outcome) {
+            writer.flush_failed(&self.id, error);
+        }
+        let moved = writer.settle(self, &terms);
+        drop(guard);
+        if let Some(bytes) = moved {
+            self.waiters.tell(bytes);
+        }
+    }
+}
+
+impl Writer {
+    /// Starts flushing, if there is need and nobody does it.
+    pub(super) fn start_flush(&mut self, partition: &Arc<Partition>) {
+        if self.flushing.is_running || !self.flushing.is_due(&self.log) {
+            return;
+        }
+        self.flushing.is_running = true;
+        partition.env.tasks.spawn("flush", Arc::clone(partition).flush());
+    }
+
+    fn flush_failed(&mut self, partition: &TopicPartition, error: LogError) {
+        let error = PartitionError::from(error);
+        tracing::error!(%partition, %error, "flush failed");
+        self.refuse_unsettled(&error);
+    }
+}
