@@ -27,6 +27,12 @@ pub const CONNECTION_REQUESTS_MAX: usize = 16;
 /// How many bytes of requests one connection may have unanswered before no further one is read.
 pub const CONNECTION_REQUESTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Up to which size answers are gathered to be sent with one call, in bytes.
+pub const ANSWERS_GATHERED_BYTES: usize = 16 * 1024;
+
+/// How long a client that is refused may take to read the answers it has earned, in milliseconds.
+pub const LAST_ANSWERS_MS_MAX: u64 = 1_000;
+
 /// How long connections get to finish what is in flight when the broker stops, in milliseconds.
 pub const SHUTDOWN_DRAIN_MS_MAX: u64 = 5_000;
 

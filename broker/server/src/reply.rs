@@ -66,6 +66,16 @@ impl Reply {
         frame::finish(&mut self.bytes, self.files_bytes)
     }
 
+    /// Appends a frame, so that both are sent at once.
+    pub fn append(&mut self, other: &Reply) {
+        let start = self.bytes.len();
+        let moved =
+            |(place, slice): &(usize, FileSlice)| (start.saturating_add(*place), slice.clone());
+        self.files.extend(other.files.iter().map(moved));
+        self.files_bytes = self.files_bytes.saturating_add(other.files_bytes);
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
     /// The bytes and, in order, the slices with the position among the bytes where each goes.
     pub fn parts(&self) -> (&[u8], &[(usize, FileSlice)]) {
         (&self.bytes, &self.files)

@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_core::limits;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
@@ -107,11 +108,23 @@ impl<S: Service, R: ReadHalf, W: WriteHalf> Connection<S, R, W> {
                 Ok(()) => continue,
                 Err(end) => end,
             };
-            // A handler that has begun is not cut off in the middle.
-            if let Some(started) = self.current.take() {
-                let _ = started.outcome.await;
-            }
+            self.finish(&end).await;
             return end;
+        }
+    }
+
+    /// Ends what has begun: a handler is not cut off in the middle, and who is refused still gets the
+    /// answers to what was asked before.
+    async fn finish(&mut self, end: &End) {
+        if let Some(started) = self.current.take() {
+            let _ = started.outcome.await;
+        }
+        let is_slow = matches!(end, End::Refused(Refusal::Stalled { .. }));
+        if matches!(end, End::Refused(_)) && !is_slow {
+            let sent =
+                async { while !self.outbox.is_empty() && self.outbox.step().await.is_ok() {} };
+            let grace = Duration::from_millis(limits::LAST_ANSWERS_MS_MAX);
+            let _ = tokio::time::timeout(grace, sent).await;
         }
     }
 
@@ -123,6 +136,8 @@ impl<S: Service, R: ReadHalf, W: WriteHalf> Connection<S, R, W> {
     ) -> Event {
         let may_read = !self.is_draining && self.next.is_none() && self.owed.has_room();
         let Connection { frames, outbox, current, owed, .. } = self;
+        // Requests that came together are answered together.
+        let is_gathering = may_read && outbox.may_gather() && frames.has_frame();
         let handled = async {
             match current {
                 Some(started) => started.outcome.as_mut().await,
@@ -132,8 +147,8 @@ impl<S: Service, R: ReadHalf, W: WriteHalf> Connection<S, R, W> {
         tokio::select! { biased;
             () = draining, if !self.is_draining => Event::Draining,
             outcome = handled => Event::Handled(outcome),
-            reply = owed.front(), if outbox.is_empty() => Event::Answered(reply),
-            sent = outbox.step(), if !outbox.is_empty() => Event::Sent(sent),
+            reply = owed.front(), if outbox.may_gather() => Event::Answered(reply),
+            sent = outbox.step(), if !outbox.is_empty() && !is_gathering => Event::Sent(sent),
             frame = frames.next(), if may_read => Event::Received(frame),
             () = idle => Event::IdleCheck,
         }

@@ -104,6 +104,11 @@ impl<R: ReadHalf> FrameReader<R> {
         self.buffer.len()
     }
 
+    /// Whether the next frame is complete, so that it can be had without reading.
+    pub fn has_frame(&self) -> bool {
+        self.frame_size().is_ok_and(|size| size.is_some_and(|size| self.buffer.len() >= size))
+    }
+
     /// Length of the frame at the front with its own four bytes, when these are there.
     fn frame_size(&self) -> Result<Option<usize>, Refusal> {
         let Some(length) = self.buffer.first_chunk::<LENGTH_BYTES>() else {

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 
+use millrace_core::limits;
+
 use super::transport::{More, WriteHalf};
 use crate::reply::Reply;
 
@@ -31,9 +33,24 @@ impl<W: WriteHalf> Outbox<W> {
         self.queue.is_empty()
     }
 
-    /// Puts a sealed frame at the end.
+    /// Whether so little is there that it may wait for more.
+    pub fn may_gather(&self) -> bool {
+        self.queue.len() <= 1 && self.queue.front().is_none_or(Outbox::<W>::is_small)
+    }
+
+    /// Puts a sealed frame at the end. Small ones are gathered, to be sent with one call.
     pub fn push(&mut self, reply: Reply) {
-        self.queue.push_back(reply);
+        match self.queue.back_mut() {
+            Some(last) if Outbox::<W>::is_small(last) && Outbox::<W>::is_small(&reply) => {
+                last.append(&reply);
+            }
+            Some(_) | None => self.queue.push_back(reply),
+        }
+    }
+
+    fn is_small(reply: &Reply) -> bool {
+        let (bytes, files) = reply.parts();
+        files.is_empty() && bytes.len() < limits::ANSWERS_GATHERED_BYTES
     }
 
     /// Makes one step: sends what one call takes, and returns how many bytes that were. Dropping the
