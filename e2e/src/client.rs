@@ -64,7 +64,11 @@ impl Client {
         match self {
             Client::ConfluentKafka => &[("admin-more", "the client has none of these requests")],
             Client::Java | Client::FranzGo => &[],
-            Client::Kafkajs => &[],
+            Client::Kafkajs => &[
+                ("admin-more", "the client has none of these requests"),
+                ("group-static", "the client knows no static members"),
+                ("group-cooperative", "the client knows only eager rebalances"),
+            ],
             Client::Aiokafka => &[],
             Client::KafkaPython => &[],
         }
