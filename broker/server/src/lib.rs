@@ -15,6 +15,7 @@ pub mod health;
 pub mod metrics;
 pub mod net;
 pub mod partition;
+pub mod partitions;
 pub mod process;
 pub mod random;
 pub mod readiness;

@@ -142,7 +142,7 @@ impl Partition {
         id: TopicPartition,
         topic_id: TopicId,
         log: Log,
-        terms: Terms,
+        terms: &Terms,
     ) -> Arc<Partition> {
         let reader = log.reader();
         let end = reader.end_offset();
@@ -165,7 +165,7 @@ impl Partition {
             hot_from: AtomicU64::new(end.get()),
             epoch_start: AtomicU64::new(end.get()),
         });
-        partition.set_terms(&terms);
+        partition.set_terms(terms);
         partition
     }
 
@@ -208,6 +208,15 @@ impl Partition {
         }
         drop(guard);
         self.waiters.wake();
+    }
+
+    /// Puts another config in force; all else stays.
+    pub fn reconfigure(self: &Arc<Self>, config: &Arc<TopicConfig>) {
+        let terms = self.terms();
+        let counts = terms.counts;
+        let terms =
+            Terms::of(Arc::clone(config), terms.leadership, counts.replicas, counts.in_sync);
+        self.set_terms(&terms);
     }
 
     /// The leader's epoch, if this broker leads and the client means it.

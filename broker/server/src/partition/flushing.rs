@@ -2,9 +2,11 @@
 //! fsync for all that was written until it began, on a thread that may wait for the disk.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_log::{FlushJob, Log, LogError};
 use millrace_types::{Offset, TopicPartition};
+use tokio::time::sleep;
 
 use super::{Partition, PartitionError, Writer};
 
@@ -14,6 +16,8 @@ pub(super) struct Flushing {
     is_running: bool,
     /// Someone wants all that is there to be durable, whatever the topic says.
     is_wanted: bool,
+    /// A flush will be wanted when `flush.ms` has passed.
+    is_timed: bool,
 }
 
 impl Flushing {
@@ -36,6 +40,14 @@ impl Partition {
     /// Makes all that is in the log now durable, some time soon.
     pub fn request_flush(self: &Arc<Self>) {
         if let Some(writer) = self.lock_writer().as_mut() {
+            writer.flushing.is_wanted = true;
+            writer.start_flush(self);
+        }
+    }
+
+    fn flush_time_is_up(self: &Arc<Self>) {
+        if let Some(writer) = self.lock_writer().as_mut() {
+            writer.flushing.is_timed = false;
             writer.flushing.is_wanted = true;
             writer.start_flush(self);
         }
@@ -87,13 +99,32 @@ impl Partition {
 }
 
 impl Writer {
-    /// Starts flushing, if there is need and nobody does it.
+    /// Starts flushing, if there is need and nobody does it, or the wait for it.
     pub(super) fn start_flush(&mut self, partition: &Arc<Partition>) {
+        self.start_timer(partition);
         if self.flushing.is_running || !self.flushing.is_due(&self.log) {
             return;
         }
         self.flushing.is_running = true;
         partition.env.tasks.spawn("flush", Arc::clone(partition).flush());
+    }
+
+    /// A log with `flush.ms` has a timer as long as it holds what is not durable.
+    fn start_timer(&mut self, partition: &Arc<Partition>) {
+        let Some(flush_ms) = self.log.config().flush_ms else { return };
+        if self.flushing.is_timed || self.log.unflushed_records() == 0 {
+            return;
+        }
+        self.flushing.is_timed = true;
+        let wait = Duration::from_millis(flush_ms.unsigned_abs());
+        let partition = Arc::clone(partition);
+        let stopping = partition.env.tasks.stopping().clone();
+        partition.env.tasks.clone().spawn("flush", async move {
+            tokio::select! { biased;
+                () = stopping.cancelled() => {}
+                () = sleep(wait) => partition.flush_time_is_up(),
+            }
+        });
     }
 
     fn flush_failed(&mut self, partition: &TopicPartition, error: LogError) {

@@ -65,7 +65,7 @@ impl Home {
             dir.open_log(&id, config, now, &mut |_| {}).unwrap()
         };
         let terms = Terms::of(Arc::new(self.config.clone()), Some(epoch()), 1, 1);
-        Partition::new(env, id, TopicId::from_bytes([2; 16]), log, terms)
+        Partition::new(env, id, TopicId::from_bytes([2; 16]), log, &terms)
     }
 }
 

@@ -1,0 +1,198 @@
+//! Opening partitions when they come, closing them when the broker stops, deleting them when their
+//! topic is gone. All of it touches the disk, so all of it runs where it may block.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use millrace_core::metadata::{Image, PartitionState};
+use millrace_log::{Log, LogConfig, LogError};
+use millrace_types::{TopicId, TopicPartition};
+use tokio::sync::mpsc;
+
+use super::{OpeningProgress, Partitions, Slot, TopicConfigs};
+use crate::partition::{Partition, Terms};
+
+/// How many logs are opened or closed at once: enough to keep a disk and the cores busy.
+const AT_ONCE: usize = 4;
+
+/// One partition to be opened.
+struct Opening {
+    state: PartitionState,
+    terms: Terms,
+}
+
+impl Partitions {
+    /// Opens partitions, makes those that are not on disk.
+    pub(super) async fn open_all(
+        self: &Arc<Self>,
+        states: &[PartitionState],
+        image: &Image,
+        configs: &TopicConfigs<'_>,
+        progress: &(dyn Fn(OpeningProgress) + Sync),
+    ) {
+        let mut openings = VecDeque::new();
+        let mut config = None;
+        for state in states {
+            // Partitions of a topic stand together: one config for all of them.
+            let topic = state.partition.topic.as_str();
+            let known = config.take_if(|(id, _)| *id == state.topic_id);
+            let (_, shared) = match known {
+                Some(known) => known,
+                None => match image.topic(topic) {
+                    Some(topic) => (state.topic_id, Arc::new(configs(topic))),
+                    None => continue,
+                },
+            };
+            config = Some((state.topic_id, Arc::clone(&shared)));
+            let terms = self.terms(state, image, shared);
+            openings.push_back(Opening { state: state.clone(), terms });
+        }
+        let total = openings.len();
+        let done = Arc::clone(self).each(openings, |partitions, opening| partitions.open(opening));
+        let mut done = done;
+        for count in 1..=total {
+            if done.recv().await.is_none() {
+                break;
+            }
+            progress(OpeningProgress { done: count, total });
+        }
+    }
+
+    fn open(&self, opening: Opening) {
+        let Opening { state, terms } = opening;
+        let (id, topic_id) = (state.partition, state.topic_id);
+        let slot = match self.open_log(&id, topic_id, terms.config.log.clone()) {
+            Ok(log) => {
+                let env = self.env.clone();
+                Slot::Open(Partition::new(env, id.clone(), topic_id, log, &terms))
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(partition = %id, error, "partition cannot be opened");
+                Slot::Failed
+            }
+        };
+        self.put(&id, topic_id, slot);
+    }
+
+    fn open_log(
+        &self,
+        id: &TopicPartition,
+        topic_id: TopicId,
+        config: LogConfig,
+    ) -> Result<Log, LogError> {
+        let now = self.env.clock.now();
+        let found = self.lock_found().remove(id);
+        match found {
+            None => self.dir.create_log(id, topic_id, config, now),
+            Some(on_disk) if on_disk.is_none_or(|on_disk| on_disk == topic_id) => {
+                self.dir.open_log(id, config, now, &mut |_| {})
+            }
+            Some(_) => {
+                // What an older topic of the same name left.
+                let log = self.dir.open_log(id, config.clone(), now, &mut |_| {})?;
+                self.delete_log(id, log)?;
+                self.dir.create_log(id, topic_id, config, now)
+            }
+        }
+    }
+
+    /// Takes partitions out of use whose topic is gone; their files go some time later.
+    pub(super) async fn delete_all(self: &Arc<Self>, closed: &[(TopicPartition, TopicId)]) {
+        let closed: VecDeque<_> = closed.iter().cloned().collect();
+        let total = closed.len();
+        let mut done = Arc::clone(self).each(closed, |partitions, (id, topic_id)| {
+            partitions.delete(&id, topic_id);
+        });
+        for _ in 0..total {
+            let _ = done.recv().await;
+        }
+    }
+
+    fn delete(&self, id: &TopicPartition, topic_id: TopicId) {
+        let Some(Slot::Open(partition)) = self.take(id, topic_id) else { return };
+        let Some(log) = partition.retire() else { return };
+        if let Err(error) = self.delete_log(id, log) {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(partition = %id, error, "partition cannot be deleted");
+        }
+    }
+
+    fn delete_log(&self, id: &TopicPartition, log: Log) -> Result<(), LogError> {
+        let unique = self.env.random.uuid();
+        let deletion = self.dir.delete_log(id, log, unique, self.env.clock.now())?;
+        self.lock_deletions().push(deletion);
+        Ok(())
+    }
+
+    /// Closes every partition and writes down where its log ends; then the directory is marked clean,
+    /// if all went well. `broker_epoch` is told to the cluster at the next start.
+    pub async fn close(self: &Arc<Self>, broker_epoch: Option<i64>) {
+        let partitions: VecDeque<_> = self.all().into();
+        let total = partitions.len();
+        let closed = Arc::new(Mutex::new(std::collections::BTreeMap::new()));
+        let into = Arc::clone(&closed);
+        let mut done = Arc::clone(self).each(partitions, move |_, partition: Arc<Partition>| {
+            let Some(offsets) = close(&partition) else { return };
+            let mut closed = into.lock().unwrap_or_else(PoisonError::into_inner);
+            closed.insert(partition.id().clone(), offsets);
+        });
+        for _ in 0..total {
+            let _ = done.recv().await;
+        }
+        let dir = Arc::clone(&self.dir);
+        let outcome = self.env.blocking.run(move || {
+            let closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
+            dir.write_checkpoints(&closed)?;
+            if closed.len() == total { dir.mark_clean(broker_epoch) } else { Ok(()) }
+        });
+        if let Err(error) = outcome.await {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "the next start will look through the logs");
+        }
+    }
+
+    /// Does `work` for each item, several at once, where it may block. Something is received for each
+    /// item that is done.
+    fn each<T: Send + 'static>(
+        self: Arc<Self>,
+        items: VecDeque<T>,
+        work: impl Fn(&Partitions, T) + Clone + Send + 'static,
+    ) -> mpsc::Receiver<()> {
+        let (sender, receiver) = mpsc::channel(items.len().max(1));
+        let workers = items.len().min(AT_ONCE);
+        let items = Arc::new(Mutex::new(items));
+        for _ in 0..workers {
+            let (partitions, items) = (Arc::clone(&self), Arc::clone(&items));
+            let (sender, work) = (sender.clone(), work.clone());
+            let blocking = self.env.blocking;
+            self.env.tasks.spawn("logs", async move {
+                let all = move || {
+                    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    while let Some(item) = next() {
+                        work(&partitions, item);
+                        // There is room for all; nobody listens if the broker is given up.
+                        let _ = sender.try_send(());
+                    }
+                };
+                blocking.run(all).await;
+            });
+        }
+        receiver
+    }
+}
+
+fn close(partition: &Partition) -> Option<millrace_log::LogOffsets> {
+    let mut log = partition.retire()?;
+    if let Err(error) = log.close() {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(partition = %partition.id(), error, "partition cannot be closed");
+        return None;
+    }
+    let reader = log.reader();
+    Some(millrace_log::LogOffsets {
+        recovery_point: log.recovery_point(),
+        start_offset: reader.start_offset(),
+        high_watermark: reader.high_watermark(),
+    })
+}
