@@ -9,6 +9,7 @@ pub mod blocking;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod deletions;
 pub mod dev;
 pub mod env;
 pub mod health;
