@@ -85,6 +85,15 @@ impl BatchPlace {
     }
 }
 
+/// Which files a segment has besides its log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Files {
+    /// The offset and the time index.
+    pub(crate) has_index: bool,
+    /// The index of aborted transactions.
+    pub(crate) has_txn_index: bool,
+}
+
 /// A file of batches and its indexes.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -94,6 +103,8 @@ pub(crate) struct Segment {
     log: PooledFile,
     offset_index: PooledFile,
     time_index: PooledFile,
+    /// Whether the offset and time index have files: an empty segment needs none.
+    has_index_files: AtomicBool,
     /// Whether a transaction index exists; it rarely does.
     has_txn_index: AtomicBool,
     txn_index: OnceLock<TxnIndex>,
@@ -132,7 +143,7 @@ impl Indexes {
 }
 
 impl Segment {
-    /// Makes the files of a new segment; what was left there under their names goes.
+    /// Makes a new segment; what was left there under its names goes.
     pub(crate) fn create(
         home: Arc<Home>,
         base_offset: Offset,
@@ -145,17 +156,25 @@ impl Segment {
             recent: VecDeque::new(),
         };
         let segment = Segment::with_tail(home, base_offset, stage, tail);
-        for kind in [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex] {
-            segment
-                .open_file(kind, OpenMode::Create)?
-                .set_len(0)
-                .at("empty", segment.path(kind))?;
+        // A log alone is a whole segment as long as it is empty: many partitions are.
+        match segment
+            .log
+            .get(&segment.home.pool, OpenMode::CreateNew, || segment.path(FileKind::Log))
+        {
+            Ok(_) => Ok(segment),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                segment.remove_leftovers()?;
+                Ok(segment)
+            }
+            Err(error) => Err(error).at("make", segment.path(FileKind::Log)),
         }
-        let leftover = segment.path(FileKind::TxnIndex);
-        if segment.home.disk().exists(&leftover).at("look for", &leftover)? {
-            segment.home.disk().remove_file(&leftover).at("remove", &leftover)?;
+    }
+
+    fn remove_leftovers(&self) -> Result<(), LogError> {
+        for kind in [FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TxnIndex] {
+            remove_file(self.home.disk(), &self.path(kind))?;
         }
-        Ok(segment)
+        self.file(FileKind::Log)?.set_len(0).at("empty", self.path(FileKind::Log))
     }
 
     /// Takes the files of a segment that is there; looks at nothing but the length of its log.
@@ -163,14 +182,20 @@ impl Segment {
         home: Arc<Home>,
         base_offset: Offset,
         stage: FileStage,
-        has_txn_index: bool,
+        files: Files,
     ) -> Result<Segment, LogError> {
         let tail = Tail { size_bytes: 0, end_offset: None, indexes: None, recent: VecDeque::new() };
         let segment = Segment::with_tail(home, base_offset, stage, tail);
-        let length =
-            segment.file(FileKind::Log)?.len().at("measure", segment.path(FileKind::Log))?;
-        segment.lock().size_bytes = length;
-        segment.has_txn_index.store(has_txn_index, Ordering::Relaxed);
+        let length = segment.file_size()?;
+        {
+            let mut tail = segment.lock();
+            tail.size_bytes = length;
+            if !files.has_index || length == 0 {
+                tail.indexes = Some(Indexes::empty());
+            }
+        }
+        segment.has_index_files.store(files.has_index, Ordering::Relaxed);
+        segment.has_txn_index.store(files.has_txn_index, Ordering::Relaxed);
         Ok(segment)
     }
 
@@ -182,6 +207,7 @@ impl Segment {
             log: PooledFile::default(),
             offset_index: PooledFile::default(),
             time_index: PooledFile::default(),
+            has_index_files: AtomicBool::new(false),
             has_txn_index: AtomicBool::new(false),
             txn_index: OnceLock::new(),
             tail: Mutex::new(tail),
@@ -201,6 +227,19 @@ impl Segment {
     /// One of the segment's files, opened if need be.
     pub(crate) fn file(&self, kind: FileKind) -> Result<Arc<dyn File>, LogError> {
         self.open_file(kind, OpenMode::Write)
+    }
+
+    /// Makes the files of the offset and the time index, if there are none yet. Only the segment's
+    /// writer does that. Returns whether it made any.
+    pub(crate) fn make_index_files(&self) -> Result<bool, LogError> {
+        if self.has_index_files.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
+            self.open_file(kind, OpenMode::Create)?.set_len(0).at("empty", self.path(kind))?;
+        }
+        self.has_index_files.store(true, Ordering::Release);
+        Ok(true)
     }
 
     fn open_file(&self, kind: FileKind, mode: OpenMode) -> Result<Arc<dyn File>, LogError> {

@@ -19,7 +19,7 @@ use crate::config::LogConfig;
 use crate::disk::{Disk, FaultyDisk};
 use crate::file_name::FileStage;
 use crate::file_pool::FilePool;
-use crate::segment::{Home, Segment, SegmentWriter};
+use crate::segment::{Files, Home, Segment, SegmentWriter};
 use crate::txn_index::AbortedTransaction;
 
 const DAY_MS: i64 = 86_400_000;
@@ -70,6 +70,10 @@ impl Fixture {
     }
 
     fn roll(&mut self) {
+        if let Some(done) = self.source.segments.last() {
+            let writer = SegmentWriter::resume(Arc::clone(done), NOW).unwrap();
+            writer.complete_indexes().unwrap();
+        }
         let home = Arc::clone(&self.source.home);
         let segment = Segment::create(home, self.end, FileStage::Live).unwrap();
         self.source.segments.push(Arc::new(segment));
@@ -141,8 +145,9 @@ impl Fixture {
             }
             cleaned.segment.rename(FileStage::Live).unwrap();
             let has_txn_index = cleaned.segment.txn_index().unwrap().is_some();
+            let files = Files { has_index: true, has_txn_index };
             let home = Arc::clone(&self.source.home);
-            let live = Segment::open(home, replaced[0], FileStage::Live, has_txn_index).unwrap();
+            let live = Segment::open(home, replaced[0], FileStage::Live, files).unwrap();
             segments.splice(at..at + replaced.len(), [Arc::new(live)]);
         }
         cleaning.end_offset()

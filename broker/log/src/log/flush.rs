@@ -71,12 +71,12 @@ impl Unsynced {
         self.names_changed();
     }
 
-    /// Notes that recovery touched whatever it touched.
-    pub(super) fn recovered(&mut self, segments: &[Arc<Segment>]) {
-        let done = segments.len().saturating_sub(1);
-        self.rolled = segments.get(..done).unwrap_or_default().to_vec();
-        self.names_changed();
-        self.epochs_changed();
+    /// Notes what recovery did: it wrote to `touched` segments and perhaps changed more.
+    pub(super) fn recovered(&mut self, touched: Vec<Arc<Segment>>, has_new_names: bool) {
+        if has_new_names || !touched.is_empty() {
+            self.names_changed();
+        }
+        self.rolled = touched;
     }
 
     pub(super) const fn epochs_changed(&mut self) {
@@ -169,6 +169,10 @@ impl Log {
         if is_clean {
             return Ok(None);
         }
+        // Not before: a partition that is never used costs as few files as possible.
+        if self.active().make_index_files()? {
+            self.unsynced.names_changed();
+        }
         let epochs = self.unsynced.epochs.is_dirty().then(|| self.shared.epochs());
         Ok(Some(FlushJob {
             shared: Arc::clone(&self.shared),
@@ -233,6 +237,9 @@ impl Log {
     /// The log must be recovered at the next start: its directory must not be marked clean.
     pub fn close(&mut self) -> Result<(), LogError> {
         self.check_working()?;
+        if self.active().make_index_files()? {
+            self.unsynced.names_changed();
+        }
         let end = self.end_offset();
         let has_snapshot = end == Offset::ZERO || self.snapshots.offsets().next_back() == Some(end);
         // Most partitions of a broker were not written to since they were opened.

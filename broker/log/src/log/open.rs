@@ -1,5 +1,6 @@
 //! Opens a log: sorts its directory, recovers if need be, and finds where everything stands.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -63,24 +64,20 @@ impl Log {
         let home = Arc::new(Home { pool, dir });
         let sorted = stray::sort(&home)?;
         let mut segments = Vec::new();
-        for &base in &sorted.bases {
-            let has_txn_index = sorted.with_txn_index.contains(&base);
-            let home = Arc::clone(&home);
-            segments.push(Arc::new(Segment::open(home, base, FileStage::Live, has_txn_index)?));
+        let mut without_index = BTreeSet::new();
+        for (&base, &files) in &sorted.segments {
+            let segment = Segment::open(Arc::clone(&home), base, FileStage::Live, files)?;
+            if !files.has_index && segment.size_bytes() > 0 {
+                without_index.insert(base);
+            }
+            segments.push(Arc::new(segment));
         }
-        let epochs = match EpochCache::load(home.disk(), &home.dir) {
-            Err(CheckpointError::Disk { action, path, source }) => {
-                return Err(CheckpointError::Disk { action, path, source }.into());
-            }
-            Err(error) => {
-                tracing::warn!(%error, "reading the leaders' epochs from the whole log");
-                (recovery_point, was_closed) = (Offset::ZERO, false);
-                EpochCache::default()
-            }
-            Ok(epochs) => epochs,
-        };
-        let snapshots = ProducerSnapshots::open(Arc::clone(home.pool.disk()), &home.dir)
-            .at("list", &home.dir)?;
+        let epochs = load_epochs(&home)?;
+        if epochs.is_none() {
+            (recovery_point, was_closed) = (Offset::ZERO, false);
+        }
+        let disk = Arc::clone(home.pool.disk());
+        let snapshots = ProducerSnapshots::of(disk, &home.dir, sorted.snapshots);
         let mut recovery = Recovery {
             home: &home,
             config: &config,
@@ -89,10 +86,12 @@ impl Log {
             start_offset: options.start_offset,
             now,
             segments,
-            without_index: sorted.without_index,
+            without_index,
             snapshots,
-            epochs,
+            epochs: epochs.clone().unwrap_or_default(),
             producers: ProducerState::default(),
+            touched: Vec::new(),
+            has_new_names: sorted.has_changed,
             progress: RecoveryProgress::default(),
             report: progress,
         };
@@ -100,10 +99,11 @@ impl Log {
         if is_recovered {
             recovery.run()?;
         }
-        let loaded = recovery.finish()?;
+        let loaded = recovery.finish(epochs.as_ref())?;
         let mut unsynced = Unsynced::default();
-        if sorted.has_changed || is_recovered {
-            unsynced.recovered(&loaded.segments);
+        unsynced.recovered(loaded.touched, loaded.has_new_names);
+        if loaded.has_new_epochs {
+            unsynced.epochs_changed();
         }
         if is_recovered {
             recovery_point = recovery_point.min(loaded.end_offset);
@@ -135,8 +135,8 @@ impl Log {
     pub(crate) fn create(options: LogOptions, files: Vec<PathBuf>) -> Result<Log, LogError> {
         let LogOptions { pool, dir, config, producer_id_expiration_ms, now, .. } = options;
         let home = Arc::new(Home { pool, dir });
-        let snapshots = ProducerSnapshots::open(Arc::clone(home.pool.disk()), &home.dir)
-            .at("list", &home.dir)?;
+        let disk = Arc::clone(home.pool.disk());
+        let snapshots = ProducerSnapshots::of(disk, &home.dir, BTreeSet::new());
         let segment = Arc::new(Segment::create(Arc::clone(&home), Offset::ZERO, FileStage::Live)?);
         let writer = SegmentWriter::resume(Arc::clone(&segment), now)?;
         let shared = Arc::new(Shared::new(home, vec![segment], EpochCache::default()));
@@ -156,6 +156,18 @@ impl Log {
     }
 }
 
+/// `None` if the file is damaged: then they are read from the whole log.
+fn load_epochs(home: &Home) -> Result<Option<EpochCache>, LogError> {
+    match EpochCache::load(home.disk(), &home.dir) {
+        Ok(epochs) => Ok(Some(epochs)),
+        Err(error @ CheckpointError::Disk { .. }) => Err(error.into()),
+        Err(error @ (CheckpointError::Malformed { .. } | CheckpointError::Count { .. })) => {
+            tracing::warn!(%error, "reading the leaders' epochs from the whole log");
+            Ok(None)
+        }
+    }
+}
+
 /// What a log is made of once it is whole.
 struct Loaded {
     segments: Vec<Arc<Segment>>,
@@ -165,6 +177,9 @@ struct Loaded {
     producers: ProducerState,
     start_offset: Offset,
     end_offset: Offset,
+    touched: Vec<Arc<Segment>>,
+    has_new_names: bool,
+    has_new_epochs: bool,
 }
 
 impl Recovery<'_> {
@@ -197,7 +212,7 @@ impl Recovery<'_> {
     }
 
     /// Makes the parts agree with each other.
-    fn finish(mut self) -> Result<Loaded, LogError> {
+    fn finish(mut self, epochs_before: Option<&EpochCache>) -> Result<Loaded, LogError> {
         let mut end_offset = match self.segments.last() {
             Some(last) => last.end_offset()?,
             None => self.start_offset,
@@ -215,6 +230,7 @@ impl Recovery<'_> {
                 let home = Arc::clone(self.home);
                 let made = Arc::new(Segment::create(home, end_offset, FileStage::Live)?);
                 self.segments.push(Arc::clone(&made));
+                self.has_new_names = true;
                 made
             }
         };
@@ -222,11 +238,17 @@ impl Recovery<'_> {
         let start_offset = self.start_offset.max(first_base);
         self.epochs.truncate_from_end(end_offset);
         self.epochs.truncate_from_start(start_offset);
+        for segment in self.segments.iter().filter(|segment| !Arc::ptr_eq(segment, &active)) {
+            segment.make_index_files()?;
+        }
         let bases = self.segments.iter().map(|segment| segment.base_offset()).collect();
         self.snapshots.remove_stray(&bases).at("remove snapshots in", &self.home.dir)?;
         self.producers.advance_to(end_offset);
         Ok(Loaded {
             active,
+            touched: self.touched,
+            has_new_names: self.has_new_names,
+            has_new_epochs: epochs_before != Some(&self.epochs),
             segments: self.segments,
             snapshots: self.snapshots,
             epochs: self.epochs,

@@ -40,6 +40,10 @@ pub(super) struct Recovery<'a> {
     pub(super) snapshots: ProducerSnapshots,
     pub(super) epochs: EpochCache,
     pub(super) producers: ProducerState,
+    /// Segments whose files were written to.
+    pub(super) touched: Vec<Arc<Segment>>,
+    /// Whether files were removed or made.
+    pub(super) has_new_names: bool,
     pub(super) progress: RecoveryProgress,
     pub(super) report: &'a mut dyn FnMut(RecoveryProgress),
 }
@@ -98,6 +102,7 @@ impl Recovery<'_> {
                 }
             }
             writer.complete_indexes()?;
+            self.touched.push(Arc::clone(segment));
         }
         Ok(())
     }
@@ -135,8 +140,7 @@ impl Recovery<'_> {
                 let cut_bytes = segment.file_size()?.saturating_sub(position);
                 tracing::warn!(path = %path.display(), position, cut_bytes, reason,
                     "cutting the log at its first bad batch");
-                let file = segment.file(FileKind::Log)?;
-                file.set_len(position).at("cut", path)?;
+                segment.file(FileKind::Log)?.set_len(position).at("cut", path)?;
                 return self.drop_from(floor + index + 1);
             }
         }
@@ -161,6 +165,7 @@ impl Recovery<'_> {
     /// Removes the segments from the given one on, the last first: a hole must never be left.
     pub(super) fn drop_from(&mut self, index: usize) -> Result<(), LogError> {
         for segment in self.segments.split_off(index.min(self.segments.len())).iter().rev() {
+            self.has_new_names = true;
             let path = segment.path(FileKind::Log);
             tracing::warn!(path = %path.display(), "removing a segment behind the log's end");
             let paths = FileKind::OF_SEGMENT.map(|kind| segment.path(kind));
@@ -205,6 +210,9 @@ impl Recovery<'_> {
                 (self.report)(self.progress);
             }
         };
+        if file_size > 0 {
+            self.touched.push(Arc::clone(segment));
+        }
         let is_last = self.segments.last().is_some_and(|last| Arc::ptr_eq(last, segment));
         if is_last {
             writer.write_indexes()?;

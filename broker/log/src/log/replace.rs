@@ -8,7 +8,7 @@ use super::{Deletion, Log};
 use crate::compaction::{Cleaned, LastRecord, Source};
 use crate::error::{IoContext, LogError};
 use crate::file_name::{FileKind, FileName, FileStage};
-use crate::segment::{Segment, remove_files};
+use crate::segment::{Files, Segment, remove_files};
 
 impl Log {
     /// What compaction has to know of the log; see [`crate::compaction`].
@@ -81,9 +81,10 @@ impl Log {
 
     fn swap(&mut self, cleaned: &Cleaned, now: TimestampMs) -> Result<Deletion, LogError> {
         let base_offset = cleaned.segment.base_offset();
-        let has_txn_index = cleaned.segment.txn_index()?.is_some();
+        let files =
+            Files { has_index: true, has_txn_index: cleaned.segment.txn_index()?.is_some() };
         let home = Arc::clone(&self.shared.home);
-        let open = |stage| Segment::open(Arc::clone(&home), base_offset, stage, has_txn_index);
+        let open = |stage| Segment::open(Arc::clone(&home), base_offset, stage, files);
         let swap = Arc::new(open(FileStage::Swap)?);
         let old: Vec<Arc<Segment>> =
             cleaned.replaced.iter().map(|(segment, _)| Arc::clone(segment)).collect();

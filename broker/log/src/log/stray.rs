@@ -12,31 +12,29 @@
 //!
 //! Source: Kafka's `LogLoader`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use millrace_types::Offset;
 
 use crate::error::{IoContext, LogError};
 use crate::file_name::{FileKind, FileName, FileStage};
-use crate::segment::{Home, Segment, remove_file};
+use crate::segment::{Files, Home, Segment, remove_file};
 
 /// The segments that are there after sorting.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
-    /// Base offsets of all segments.
-    pub(super) bases: BTreeSet<Offset>,
-    /// Those with an index of aborted transactions.
-    pub(super) with_txn_index: BTreeSet<Offset>,
-    /// Those that lack the offset or the time index.
-    pub(super) without_index: BTreeSet<Offset>,
+    /// Base offsets of all segments, and what they have besides their logs.
+    pub(super) segments: BTreeMap<Offset, Files>,
+    /// Offsets of the producers' snapshots.
+    pub(super) snapshots: BTreeSet<Offset>,
     /// Whether names were changed.
     pub(super) has_changed: bool,
 }
 
 /// Sorts the directory.
-pub(super) fn sort(home: &std::sync::Arc<Home>) -> Result<Sorted, LogError> {
-    let mut files = list(home)?;
-    let mut has_changed = remove_temporary(home)?;
+pub(super) fn sort(home: &Arc<Home>) -> Result<Sorted, LogError> {
+    let (mut files, mut has_changed) = list(home)?;
     has_changed |= remove_where(home, &mut files, |name| name.stage == FileStage::Deleted)?;
     let oldest_cleaned = at_stage(&files, FileStage::Cleaned).map(|name| name.offset).min();
     has_changed |= remove_where(home, &mut files, |name| match name.stage {
@@ -45,44 +43,40 @@ pub(super) fn sort(home: &std::sync::Arc<Home>) -> Result<Sorted, LogError> {
         FileStage::Live | FileStage::Deleted => false,
     })?;
     has_changed |= finish_swap(home, &mut files)?;
-    let has =
-        |files: &BTreeSet<FileName>, offset, kind| files.contains(&FileName::live(offset, kind));
     let logs: BTreeSet<Offset> =
         files.iter().filter(|name| name.kind == FileKind::Log).map(|name| name.offset).collect();
     has_changed |= remove_where(home, &mut files, |name| {
         let is_index = !matches!(name.kind, FileKind::Log | FileKind::Snapshot);
         is_index && !logs.contains(&name.offset)
     })?;
-    let lacks_index = |offset: &Offset| {
-        !has(&files, *offset, FileKind::OffsetIndex) || !has(&files, *offset, FileKind::TimeIndex)
-    };
+    let segments = logs.into_iter().map(|offset| {
+        let has = |kind| files.contains(&FileName::live(offset, kind));
+        let has_index = has(FileKind::OffsetIndex) && has(FileKind::TimeIndex);
+        (offset, Files { has_index, has_txn_index: has(FileKind::TxnIndex) })
+    });
+    let snapshots = files.iter().filter(|name| name.kind == FileKind::Snapshot);
     Ok(Sorted {
-        with_txn_index: logs
-            .iter()
-            .copied()
-            .filter(|&offset| has(&files, offset, FileKind::TxnIndex))
-            .collect(),
-        without_index: logs.iter().copied().filter(lacks_index).collect(),
-        bases: logs,
+        segments: segments.collect(),
+        snapshots: snapshots.map(|name| name.offset).collect(),
         has_changed,
     })
 }
 
-fn list(home: &Home) -> Result<BTreeSet<FileName>, LogError> {
-    let entries = home.disk().list(&home.dir).at("list", &home.dir)?;
-    let files = entries.iter().filter(|entry| !entry.is_dir);
-    Ok(files.filter_map(|entry| FileName::parse(&entry.name)).collect())
-}
-
-fn remove_temporary(home: &Home) -> Result<bool, LogError> {
+/// The files of segments; text files that were not finished are removed. Returns whether any was.
+fn list(home: &Home) -> Result<(BTreeSet<FileName>, bool), LogError> {
+    let mut files = BTreeSet::new();
     let mut has_removed = false;
     for entry in home.disk().list(&home.dir).at("list", &home.dir)? {
-        if !entry.is_dir && entry.name.ends_with(".tmp") {
+        if entry.is_dir {
+            continue;
+        }
+        if entry.name.ends_with(".tmp") {
             remove_file(home.disk(), &home.dir.join(&entry.name))?;
             has_removed = true;
         }
+        files.extend(FileName::parse(&entry.name));
     }
-    Ok(has_removed)
+    Ok((files, has_removed))
 }
 
 fn at_stage(files: &BTreeSet<FileName>, stage: FileStage) -> impl Iterator<Item = &FileName> {
@@ -104,15 +98,12 @@ fn remove_where(
 }
 
 /// Puts the segments that compaction had finished into the place of those they were made from.
-fn finish_swap(
-    home: &std::sync::Arc<Home>,
-    files: &mut BTreeSet<FileName>,
-) -> Result<bool, LogError> {
+fn finish_swap(home: &Arc<Home>, files: &mut BTreeSet<FileName>) -> Result<bool, LogError> {
     let swaps: Vec<FileName> = at_stage(files, FileStage::Swap).copied().collect();
     let mut covered: Option<(Offset, Offset)> = None;
     for name in swaps.iter().filter(|name| name.kind == FileKind::Log) {
-        let segment =
-            Segment::open(std::sync::Arc::clone(home), name.offset, FileStage::Swap, false)?;
+        let home = Arc::clone(home);
+        let segment = Segment::open(home, name.offset, FileStage::Swap, Files::default())?;
         let next = segment.walk_to_end()?;
         let (first, last) = covered.unwrap_or((name.offset, next));
         covered = Some((first.min(name.offset), last.max(next)));

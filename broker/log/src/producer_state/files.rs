@@ -31,7 +31,12 @@ impl ProducerSnapshots {
     pub fn open(disk: Arc<dyn Disk>, dir: &Path) -> io::Result<ProducerSnapshots> {
         let entries = disk.list(dir)?;
         let offsets = entries.iter().filter_map(|entry| offset_of(&entry.name)).collect();
-        Ok(ProducerSnapshots { disk, dir: dir.to_path_buf(), offsets, unsynced: Vec::new() })
+        Ok(ProducerSnapshots::of(disk, dir, offsets))
+    }
+
+    /// The snapshots in `dir`, as its owner has listed them.
+    pub fn of(disk: Arc<dyn Disk>, dir: &Path, offsets: BTreeSet<Offset>) -> ProducerSnapshots {
+        ProducerSnapshots { disk, dir: dir.to_path_buf(), offsets, unsynced: Vec::new() }
     }
 
     /// Offsets of the files, ascending.

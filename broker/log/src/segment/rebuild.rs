@@ -1,12 +1,12 @@
 //! Makes the indexes of a segment anew from its batches, as far as they are not known to be good.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use millrace_types::{Offset, TimestampMs};
 
 use super::walk::Walk;
 use super::{BatchPlace, Indexes, Segment, SegmentWriter};
-use crate::disk::OpenMode;
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
 use crate::offset_index::OffsetEntry;
@@ -21,15 +21,20 @@ impl SegmentWriter {
         from: Offset,
         now: TimestampMs,
     ) -> Result<SegmentWriter, LogError> {
+        if segment.file_size()? > 0 {
+            segment.make_index_files()?;
+        }
         let (offsets, times) = segment.indexes_before(from)?;
         let last = offsets.last().copied();
         let largest = times.last().copied();
         let cut = |kind, length| -> Result<(), LogError> {
-            segment.open_file(kind, OpenMode::Create)?.set_len(length).at("cut", segment.path(kind))
+            segment.file(kind)?.set_len(length).at("cut", segment.path(kind))
         };
         let (offsets, times) = (offsets.len() as u64, times.len() as u64);
-        cut(FileKind::OffsetIndex, offsets.saturating_mul(OffsetEntry::BYTES))?;
-        cut(FileKind::TimeIndex, times.saturating_mul(TimeEntry::BYTES))?;
+        if segment.has_index_files.load(Ordering::Relaxed) {
+            cut(FileKind::OffsetIndex, offsets.saturating_mul(OffsetEntry::BYTES))?;
+            cut(FileKind::TimeIndex, times.saturating_mul(TimeEntry::BYTES))?;
+        }
         {
             let mut tail = segment.lock();
             tail.size_bytes = last.map_or(0, |entry| u64::from(entry.position));
@@ -86,7 +91,10 @@ impl Segment {
         kind: FileKind,
         ascends: impl Fn(Option<&E>, &E) -> bool,
     ) -> Result<Vec<E>, LogError> {
-        let file = self.open_file(kind, OpenMode::Create)?;
+        if !self.has_index_files.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        let file = self.file(kind)?;
         sparse_index::read_valid(&*file, ascends).at("read", self.path(kind))
     }
 
@@ -96,9 +104,12 @@ impl Segment {
         let everything = self.base_offset.plus(1 << 31);
         let (offsets, times) = self.indexes_before(everything)?;
         let file_size = self.file_size()?;
+        if !self.has_index_files.load(Ordering::Relaxed) {
+            return Ok(file_size == 0);
+        }
         let has_size = |kind, expected: u64| -> Result<bool, LogError> {
-            let size = self.open_file(kind, OpenMode::Create)?.len();
-            Ok(size.at("measure", self.path(kind))? == expected)
+            let size = self.file(kind)?.len().at("measure", self.path(kind))?;
+            Ok(size == expected)
         };
         let offsets_bytes = (offsets.len() as u64).saturating_mul(OffsetEntry::BYTES);
         let times_bytes = (times.len() as u64).saturating_mul(TimeEntry::BYTES);

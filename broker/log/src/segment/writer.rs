@@ -177,6 +177,7 @@ impl SegmentWriter {
         };
         // Readers find the entries in memory until they are in the file.
         if let Some((bytes, position)) = unwritten {
+            self.segment.make_index_files()?;
             let file = self.segment.file(kind)?;
             sparse_index::write(&*file, &bytes, position)
                 .at("append to", self.segment.path(kind))?;
@@ -195,6 +196,7 @@ impl SegmentWriter {
         if let Some(indexes) = self.segment.lock().indexes.as_mut() {
             indexes.note_largest();
         }
+        self.segment.make_index_files()?;
         self.write_indexes()
     }
 
@@ -205,6 +207,7 @@ impl SegmentWriter {
         let Some(first) = segment.first_batch_reaching(offset, end)? else {
             return Ok(());
         };
+        self.segment.make_index_files()?;
         self.write_indexes()?;
         let valid = |entry: &OffsetEntry| segment.absolute(entry.relative_offset) < offset;
         let (offsets, last) = count_while(&segment, FileKind::OffsetIndex, valid)?;

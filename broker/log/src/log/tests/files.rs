@@ -25,9 +25,15 @@ fn name(offset: u64, suffix: &str) -> String {
 }
 
 #[test]
-fn a_new_log_has_the_files_of_its_first_segment() {
+fn a_log_has_no_more_files_than_it_needs() {
     let place = Place::new();
+    let log = place.open(LogConfig::default());
+    assert_eq!(place.names(), [name(0, ".log")], "as long as nothing is written");
+    drop(log);
     let mut log = place.open(LogConfig::default());
+    assert_eq!(place.names(), [name(0, ".log")], "after a kill");
+    log.close().unwrap();
+    let mut log = open(LogOptions { was_closed: true, ..place.options(LogConfig::default()) });
     let expected = [".index", ".log", ".timeindex"].map(|suffix| name(0, suffix));
     assert_eq!(place.names(), expected);
     append(&mut log, Wanted::default());
