@@ -9,7 +9,6 @@ pub mod blocking;
 pub mod broker;
 pub mod cli;
 pub mod clock;
-pub mod deletions;
 pub mod dev;
 pub mod env;
 pub mod health;

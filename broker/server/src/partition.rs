@@ -31,6 +31,7 @@ use millrace_types::{ErrorCode, LeaderEpoch, Offset, TopicId, TopicPartition};
 use crate::env::Env;
 
 mod appending;
+mod compacting;
 mod deleting;
 mod flushing;
 mod reading;

@@ -17,6 +17,7 @@ use millrace_types::{BrokerId, ErrorCode, PartitionIndex, TopicId, TopicName, To
 use crate::env::Env;
 use crate::partition::{Partition, Terms};
 
+mod compacting;
 mod opening;
 #[cfg(test)]
 mod tests;
