@@ -4,7 +4,7 @@
 //! is behind a lock that is held for a copy of one pointer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use millrace_types::{LeaderEpoch, Offset, TimestampMs};
 
@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     /// Where the oldest open transaction begins; `Offset::MAX` if none is open.
     first_open: AtomicU64,
     epochs: RwLock<EpochCache>,
+    /// Which version of the epochs stands in their file.
+    epochs_saved: Mutex<u64>,
 }
 
 /// How often a read is tried again because the segments changed under it.
@@ -246,6 +248,7 @@ impl Shared {
             high_watermark: AtomicU64::new(0),
             first_open: AtomicU64::new(Offset::MAX.get()),
             epochs: RwLock::new(epochs),
+            epochs_saved: Mutex::new(0),
         }
     }
 
@@ -283,6 +286,16 @@ impl Shared {
     /// Changes the epochs; only the writer does.
     pub(crate) fn change_epochs<T>(&self, change: impl FnOnce(&mut EpochCache) -> T) -> T {
         change(&mut write(&self.epochs))
+    }
+
+    /// Writes the file of the epochs, unless a later version was faster.
+    pub(crate) fn save_epochs(&self, epochs: &EpochCache, version: u64) -> Result<(), LogError> {
+        let mut saved = self.epochs_saved.lock().unwrap_or_else(PoisonError::into_inner);
+        if *saved < version {
+            epochs.save(self.home.disk(), &self.home.dir)?;
+            *saved = version;
+        }
+        Ok(())
     }
 
     /// The segment that holds `offset` and where the next one begins.

@@ -54,10 +54,8 @@ impl Log {
             });
         };
         let incoming = self.check_size(first)?;
-        let has_rolled = self.should_roll(&incoming, now)?;
-        if has_rolled {
-            self.roll_at(first.header().base_offset, now)?;
-        }
+        let has_rolled =
+            self.should_roll(&incoming, now)? && self.roll_at(first.header().base_offset, now)?;
         let count = self.count_fitting(batches, now)?;
         let batches = batches.get(..count).unwrap_or_default();
         self.write(batches)?;

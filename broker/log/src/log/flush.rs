@@ -83,8 +83,11 @@ impl Unsynced {
         self.epochs.current += 1;
     }
 
-    pub(super) const fn epochs_saved(&mut self) {
+    /// Notes that the epochs are about to be saved; returns their version.
+    pub(super) const fn saving_epochs(&mut self) -> u64 {
+        self.epochs.current += 1;
         self.epochs.synced = self.epochs.current;
+        self.epochs.current
     }
 
     pub(super) const fn truncated(&mut self) {
@@ -106,8 +109,10 @@ pub struct FlushJob {
     generation: u64,
     /// Segments with batches that are not durable.
     logs: Vec<Arc<Segment>>,
-    /// Segments with index entries that are not durable and that count.
-    indexes: Vec<Arc<Segment>>,
+    /// Segments that are done with and whose index entries are not durable.
+    rolled: Vec<Arc<Segment>>,
+    /// The active segment, if its index entries count: if there is a snapshot.
+    active: Option<Arc<Segment>>,
     snapshots: Vec<(Offset, Arc<dyn File>)>,
     epochs: Option<EpochCache>,
     new_files: Vec<PathBuf>,
@@ -148,7 +153,6 @@ impl Log {
     }
 
     pub(super) fn prepare(&mut self, takes_snapshot: bool) -> Result<Option<FlushJob>, LogError> {
-        let mut indexes = self.unsynced.rolled.clone();
         if takes_snapshot {
             self.writer.write_indexes()?;
             self.producers.advance_to(self.end_offset());
@@ -157,13 +161,13 @@ impl Log {
             self.unsynced.bytes_since_snapshot = 0;
         }
         let snapshots = self.snapshots.unsynced();
-        if !snapshots.is_empty() {
-            // The snapshot of a job that is still under way may be among them.
-            indexes.push(Arc::clone(self.active()));
-        }
+        let rolled = self.unsynced.rolled.clone();
+        // The snapshot of a job that is still under way may be among them.
+        let active = (!snapshots.is_empty()).then(|| Arc::clone(self.active()));
         let upto = self.end_offset();
         let is_clean = upto == self.recovery_point
-            && indexes.is_empty()
+            && rolled.is_empty()
+            && snapshots.is_empty()
             && !self.unsynced.names.is_dirty()
             && !self.unsynced.epochs.is_dirty();
         if is_clean {
@@ -179,7 +183,8 @@ impl Log {
             upto,
             generation: self.unsynced.generation,
             logs: self.unflushed_segments(),
-            indexes,
+            rolled,
+            active,
             snapshots,
             epochs,
             new_files: self.unsynced.new_files.clone(),
@@ -213,7 +218,7 @@ impl Log {
         }
         self.unsynced
             .rolled
-            .retain(|segment| !job.indexes.iter().any(|synced| Arc::ptr_eq(segment, synced)));
+            .retain(|segment| !job.rolled.iter().any(|synced| Arc::ptr_eq(segment, synced)));
         self.unsynced.names.synced = self.unsynced.names.synced.max(job.names_version);
         self.unsynced.new_files.retain(|path| !job.new_files.contains(path));
         if job.generation != self.unsynced.generation {
@@ -270,7 +275,7 @@ impl FlushJob {
         for segment in &self.logs {
             sync(segment, FileKind::Log)?;
         }
-        for segment in &self.indexes {
+        for segment in self.rolled.iter().chain(&self.active) {
             sync(segment, FileKind::OffsetIndex)?;
             sync(segment, FileKind::TimeIndex)?;
         }
@@ -288,8 +293,9 @@ impl FlushJob {
             file.sync().at("sync a snapshot in", &home.dir)?;
         }
         if let Some(epochs) = &self.epochs {
-            epochs.save(home.disk(), &home.dir)?;
-        } else if self.syncs_names {
+            self.shared.save_epochs(epochs, self.epochs_version)?;
+        }
+        if self.syncs_names {
             home.disk().sync_dir(&home.dir).at("sync", &home.dir)?;
         }
         if let Some(parent) = home.dir.parent().filter(|_| !self.new_files.is_empty()) {

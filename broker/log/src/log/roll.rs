@@ -19,7 +19,7 @@ impl Log {
         if self.active().size_bytes() == 0 {
             return Ok(());
         }
-        self.roll_at(self.end_offset(), now)
+        self.roll_at(self.end_offset(), now).map(|_| ())
     }
 
     pub(super) fn should_roll(
@@ -32,10 +32,11 @@ impl Log {
     }
 
     /// Begins a segment whose first record may have the offset `base`, at or behind the log's end.
-    pub(super) fn roll_at(&mut self, base: Offset, now: TimestampMs) -> Result<(), LogError> {
+    /// Returns whether there was need.
+    pub(super) fn roll_at(&mut self, base: Offset, now: TimestampMs) -> Result<bool, LogError> {
         if base == self.active().base_offset() {
             // Empty, as nothing of it is below its base: it serves as well as a new one.
-            return Ok(());
+            return Ok(false);
         }
         self.writer.complete_indexes()?;
         let segment =
@@ -49,7 +50,7 @@ impl Log {
         self.shared.change_segments(|segments| segments.push(segment));
         // The next record stands at the base, so that is the end now.
         self.shared.set_end(base);
-        Ok(())
+        Ok(true)
     }
 
     /// How much earlier than `segment.ms` the active segment is rolled: a number that differs from

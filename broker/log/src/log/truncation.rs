@@ -56,8 +56,8 @@ impl Log {
         self.reload_producers(end, now)?;
         self.shared.change_epochs(|epochs| epochs.truncate_from_end(end));
         self.unsynced.truncated();
-        self.shared.epochs().save(self.shared.home.disk(), self.dir())?;
-        self.unsynced.epochs_saved();
+        let version = self.unsynced.saving_epochs();
+        self.shared.save_epochs(&self.shared.epochs(), version)?;
         Ok((!deletion.paths.is_empty()).then_some(deletion))
     }
 
@@ -97,8 +97,8 @@ impl Log {
         self.shared.set_first_open(None);
         self.shared.change_epochs(|epochs| epochs.truncate_from_end(Offset::ZERO));
         self.unsynced.truncated();
-        self.shared.epochs().save(self.shared.home.disk(), self.dir())?;
-        self.unsynced.epochs_saved();
+        let version = self.unsynced.saving_epochs();
+        self.shared.save_epochs(&self.shared.epochs(), version)?;
         Ok(Some(deletion))
     }
 
