@@ -201,11 +201,12 @@ pub fn wait_until(
         if start.elapsed() > AGREE_MAX {
             let tell = |member: &&mut Member| {
                 format!(
-                    "{} owns {:?}, {} records, errors {:?} {:?}",
+                    "{} owns {:?}, {} records, {} errors, the last {:?}, failed commits {:?}",
                     member.name,
                     member.owned,
                     member.records.len(),
-                    member.errors,
+                    member.errors.len(),
+                    member.errors.last(),
                     member.commit_failures
                 )
             };

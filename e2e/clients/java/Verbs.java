@@ -104,7 +104,7 @@ public final class Verbs {
     }
 
     private static void member(String bootstrap, String group, String topic,
-            Map<String, String> options) {
+            Map<String, String> options) throws InterruptedException {
         String assignor = options.getOrDefault("assignor", "range").equals("range")
                 ? "org.apache.kafka.clients.consumer.RangeAssignor"
                 : "org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
@@ -131,8 +131,11 @@ public final class Verbs {
                                 + unpadded(record.value()));
                     }
                 } catch (FencedInstanceIdException error) {
+                    // Polling again only fails again: what is left is to be told to leave.
                     say("error FENCED_INSTANCE_ID");
-                    commands.clear();
+                    while (!commands.take().equals("leave")) {
+                        say("commit-failed FENCED_INSTANCE_ID");
+                    }
                     return;
                 }
                 String command = commands.poll();
