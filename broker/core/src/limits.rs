@@ -76,6 +76,13 @@ pub const APPEND_INLINE_BYTES_MAX: usize = 64 * 1024;
 /// How often a request writes what others have queued meanwhile before it hands that over.
 pub const APPEND_TURNS_MAX: usize = 8;
 
+/// Records of a fetch up to this size are copied into the answer; larger ones go from the file to the
+/// socket.
+pub const FETCH_COPIED_BYTES_MAX: usize = 8 * 1024;
+
+/// How many files the logs of a broker keep open for reading and writing.
+pub const OPEN_FILES_MAX: usize = 4096;
+
 /// How many of the records that break a rule are named in one refusal of a produce. Kafka names all.
 pub const REFUSED_RECORDS_MAX: usize = 100;
 

@@ -1,12 +1,15 @@
 //! The broker: what it is made of, and the order in which that is opened and closed.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use millrace_core::config::listener::Endpoint;
 use millrace_core::config::{BrokerConfig, ConfigError, StaticConfig};
+use millrace_core::limits;
 use millrace_core::metadata::Image;
+use millrace_core::replication::fetch_session::FetchSessions;
+use millrace_log::{LogDir, LogDirError, LogDirOptions, LogError, MetaProperties};
 use millrace_types::BrokerId;
 
 use crate::api;
@@ -16,6 +19,7 @@ use crate::metrics::{Metrics, gauge_value};
 use crate::net::frame::Frame;
 use crate::net::service::{ConnectionFacts, Service, Stamp, Started};
 use crate::net::{Net, NetOptions};
+use crate::partitions::{Partitions, UpkeepIntervals};
 use crate::readiness::Readiness;
 use crate::refusal::Refusal;
 
@@ -36,6 +40,12 @@ pub enum OpenError {
     /// The configs do not resolve.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The directory of the data is another's, in use or damaged.
+    #[error(transparent)]
+    LogDir(#[from] LogDirError),
+    /// The disk failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
 /// One running broker.
@@ -48,6 +58,8 @@ pub struct Broker {
     config: ArcSwap<BrokerConfig>,
     image: ArcSwap<Image>,
     net: Net,
+    partitions: Arc<Partitions>,
+    fetch_sessions: Mutex<FetchSessions>,
 }
 
 impl fmt::Debug for Broker {
@@ -70,13 +82,26 @@ impl Broker {
             sampled.tasks.set(gauge_value(tasks.running()));
         });
         let image = ArcSwap::default();
-        let broker = Broker { env, options, config: ArcSwap::from_pointee(config), image, net };
-        Ok(Arc::new(broker))
+        let dir = open_log_dir(&env, &config).await?;
+        let partitions = Arc::new(Partitions::new(env.clone(), config.node_id, dir)?);
+        let upkeep = Arc::clone(&partitions).look_after(UpkeepIntervals::of(&config.logs));
+        env.tasks.spawn("upkeep", upkeep);
+        let slots = usize::try_from(config.network.fetch_session_slots).unwrap_or(0);
+        Ok(Arc::new(Broker {
+            env,
+            options,
+            config: ArcSwap::from_pointee(config),
+            image,
+            net,
+            partitions,
+            fetch_sessions: Mutex::new(FetchSessions::new(slots)),
+        }))
     }
 
     /// Closes in order: when this returns no connection is left, no task runs, all is flushed.
     pub async fn close(&self) {
         self.net.close().await;
+        self.partitions.close(None).await;
         self.env.tasks.stop().await;
     }
 
@@ -108,6 +133,16 @@ impl Broker {
     /// Where clients find the broker, for each listener.
     pub fn advertised(&self) -> &[Endpoint] {
         &self.options.advertised
+    }
+
+    /// The partitions that this broker holds.
+    pub fn partitions(&self) -> &Arc<Partitions> {
+        &self.partitions
+    }
+
+    /// The fetch sessions; held only as long as one request is looked up.
+    pub fn fetch_sessions(&self) -> MutexGuard<'_, FetchSessions> {
+        self.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the connections share.
@@ -155,4 +190,28 @@ impl Service for Broker {
     fn env(&self) -> &Env {
         &self.env
     }
+}
+
+/// Locks the directory of the data and checks whose it is.
+async fn open_log_dir(env: &Env, config: &BrokerConfig) -> Result<Arc<LogDir>, OpenError> {
+    let (disk, random) = (Arc::clone(&env.disk), Arc::clone(&env.random));
+    let (root, node_id) = (config.log_dir.clone(), config.node_id);
+    let producer_id_expiration_ms = config.logs.producer_id_expiration_ms;
+    let open = move || {
+        let found = LogDir::identify(&*disk, &root)?;
+        let meta = found.unwrap_or_else(|| MetaProperties {
+            cluster_id: random.uuid().to_string(),
+            node_id,
+            directory_id: random.uuid(),
+        });
+        let options = LogDirOptions {
+            root,
+            meta: MetaProperties { node_id, ..meta },
+            checks_directory_id: false,
+            open_files_max: limits::OPEN_FILES_MAX,
+            producer_id_expiration_ms,
+        };
+        LogDir::open(disk, options)
+    };
+    Ok(Arc::new(env.blocking.run(open).await?))
 }

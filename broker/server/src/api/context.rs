@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millrace_types::ErrorCode;
-use millrace_wire::{Decode, Encode, Reader};
+use millrace_wire::{Decode, DecodeError, Encode, EncodeError, Reader};
 
 use super::Api;
 use crate::broker::Broker;
@@ -33,12 +33,19 @@ impl RequestContext {
     /// # Errors
     /// Bytes that are no such request.
     pub fn decode<'a, R: Decode<'a>>(&self, body: &'a [u8]) -> Result<R, Refusal> {
-        R::decode(&mut Reader::new(body), self.version).map_err(|source| Refusal::Body {
-            api: self.api.key,
-            version: self.version,
-            size_bytes: body.len(),
-            source,
-        })
+        R::decode(&mut Reader::new(body), self.version)
+            .map_err(|source| self.unreadable(body, source))
+    }
+
+    /// The refusal of a body that cannot be read.
+    pub fn unreadable(&self, body: &[u8], source: DecodeError) -> Refusal {
+        let (api, version, size_bytes) = (self.api.key, self.version, body.len());
+        Refusal::Body { api, version, size_bytes, source }
+    }
+
+    /// The refusal of an answer that cannot be written.
+    pub fn unwritable(&self, source: EncodeError) -> Refusal {
+        Refusal::Encode { api: self.api.key, version: self.version, source }
     }
 
     /// An answer of which only the header is written; [`Reply::seal`] is left to the caller.

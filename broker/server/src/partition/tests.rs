@@ -229,11 +229,12 @@ async fn with_flush_messages_nothing_is_answered_or_read_before_it_is_durable() 
 async fn a_long_poll_is_woken_by_an_append() {
     let home = Home::new(|_| {});
     let partition = home.open();
-    let waiter = Waiter::new(1);
+    let waiter = Arc::new(Waiter::default());
     partition.add_waiter(&waiter, 5);
+    assert!(waiter.lack(1).is_empty());
     append(&partition, &[b"a"]);
     timeout(Duration::from_secs(10), waiter.woken()).await.unwrap();
-    assert_eq!(waiter.take_moved(1), [5]);
+    assert_eq!(waiter.lack(1), [5]);
     partition.remove_waiter(&waiter);
 }
 
@@ -241,8 +242,9 @@ async fn a_long_poll_is_woken_by_an_append() {
 async fn a_partition_that_leaves_refuses_and_tells_who_waits() {
     let home = Home::new(|_| {});
     let partition = home.open();
-    let waiter = Waiter::new(i64::MAX);
+    let waiter = Arc::new(Waiter::default());
     partition.add_waiter(&waiter, 0);
+    waiter.lack(i64::MAX);
     assert!(partition.retire().is_some());
     assert!(partition.retire().is_none());
     timeout(Duration::from_secs(10), waiter.woken()).await.unwrap();

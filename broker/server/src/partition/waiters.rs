@@ -3,19 +3,23 @@
 //! A [`Waiter`] stands with every partition that its fetch reads. A partition that moves takes the
 //! bytes that have become readable off what the waiter lacks, and wakes it when nothing is lacking.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 /// One fetch that waits.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Waiter {
-    /// Bytes that are lacking; none if 0 or less.
-    missing_bytes: AtomicI64,
-    /// Which of its partitions have moved, by their place in the fetch.
-    moved: Mutex<Vec<usize>>,
+    state: Mutex<State>,
     notify: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Bytes that are lacking; none if 0 or less.
+    missing_bytes: i64,
+    /// Which of its partitions have moved, by their place in the fetch.
+    moved: Vec<usize>,
 }
 
 /// The fetches that wait for one partition.
@@ -25,37 +29,27 @@ pub struct Waiters {
 }
 
 impl Waiter {
-    /// A fetch that lacks so many bytes.
-    pub fn new(missing_bytes: i64) -> Arc<Waiter> {
-        Arc::new(Waiter {
-            missing_bytes: AtomicI64::new(missing_bytes),
-            moved: Mutex::default(),
-            notify: Notify::new(),
-        })
+    /// Says that so many bytes are lacking from now on. If partitions have moved since they were
+    /// looked at, returns their places instead: there may be enough by now.
+    pub fn lack(&self, missing_bytes: i64) -> Vec<usize> {
+        let mut state = lock(&self.state);
+        state.missing_bytes = missing_bytes;
+        std::mem::take(&mut state.moved)
     }
 
-    /// Waits until nothing is lacking, or a partition asks to be looked at in any case.
+    /// Waits until enough has moved since [`Waiter::lack`], or a partition asks to be looked at in
+    /// any case. May return early.
     pub async fn woken(&self) {
         self.notify.notified().await;
     }
 
-    /// Takes the places of the partitions that have moved; what is lacking is `missing_bytes` from
-    /// now on.
-    pub fn take_moved(&self, missing_bytes: i64) -> Vec<usize> {
-        let moved = std::mem::take(&mut *lock(&self.moved));
-        self.missing_bytes.store(missing_bytes, Ordering::Relaxed);
-        moved
-    }
-
-    /// Says what is lacking from now on.
-    pub fn lacks(&self, missing_bytes: i64) {
-        self.missing_bytes.store(missing_bytes, Ordering::Relaxed);
-    }
-
     fn tell(&self, place: usize, bytes: i64) {
-        lock(&self.moved).push(place);
-        let before = self.missing_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        if before <= bytes {
+        let mut state = lock(&self.state);
+        if !state.moved.contains(&place) {
+            state.moved.push(place);
+        }
+        state.missing_bytes = state.missing_bytes.saturating_sub(bytes);
+        if state.missing_bytes <= 0 {
             self.notify.notify_one();
         }
     }
@@ -98,6 +92,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::time::timeout;
@@ -111,30 +106,33 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_waiter_is_woken_when_it_lacks_nothing_more() {
         let (one, two) = (Waiters::default(), Waiters::default());
-        let waiter = Waiter::new(100);
+        let waiter = Arc::new(Waiter::default());
         one.add(&waiter, 0);
         two.add(&waiter, 1);
+        assert!(waiter.lack(100).is_empty());
         one.tell(60);
         assert!(!is_woken(&waiter).await);
         two.tell(40);
         assert!(is_woken(&waiter).await);
-        assert_eq!(waiter.take_moved(100), [0, 1]);
+        assert_eq!(waiter.lack(100), [0, 1]);
         one.tell(99);
+        one.tell(0);
         assert!(!is_woken(&waiter).await);
         two.wake();
         assert!(is_woken(&waiter).await);
+        assert_eq!(waiter.lack(100), [0, 1]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wake_before_the_wait_is_not_lost() {
+    async fn what_moves_before_the_wait_is_not_lost() {
         let waiters = Waiters::default();
-        let waiter = Waiter::new(1);
+        let waiter = Arc::new(Waiter::default());
         waiters.add(&waiter, 0);
+        waiters.tell(1);
+        assert_eq!(waiter.lack(1), [0]);
         waiters.tell(1);
         assert!(is_woken(&waiter).await);
         waiters.remove(&waiter);
         assert!(super::lock(&waiters.list).is_empty());
-        waiters.tell(1);
-        assert!(!is_woken(&waiter).await);
     }
 }
