@@ -118,3 +118,9 @@ pub const CONFIG_CHANGES_PER_REQUEST_MAX: usize = 10_000;
 
 /// Producer ids that a broker gets at once. Source: Kafka's `ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`.
 pub const PRODUCER_IDS_PER_BLOCK: u64 = 1000;
+
+/// Changes of the metadata that may wait for the write that is under way.
+pub const METADATA_COMMANDS_QUEUED_MAX: usize = 1024;
+
+/// Bytes of records that one write of the metadata log takes at most, beside the last change in it.
+pub const METADATA_WRITE_BYTES: usize = 4 * 1024 * 1024;

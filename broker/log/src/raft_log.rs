@@ -144,6 +144,11 @@ impl RaftLog {
         self.drop_entries()
     }
 
+    /// The vote that is durable.
+    pub fn vote(&self) -> Vote {
+        self.vote
+    }
+
     /// The last entry that is durable, or in the snapshot; 0 if there is none.
     pub fn last_index(&self) -> u64 {
         self.current.next_index() - 1

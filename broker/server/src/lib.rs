@@ -12,6 +12,7 @@ pub mod clock;
 pub mod dev;
 pub mod env;
 pub mod health;
+pub mod metadata;
 pub mod metrics;
 pub mod net;
 pub mod partition;

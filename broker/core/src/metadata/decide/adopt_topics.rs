@@ -10,7 +10,7 @@ use millrace_types::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, TopicName};
 use super::Decision;
 use crate::metadata::image::{Image, Partition};
 use crate::metadata::record::{ConfigOwner, Record, is_reserved};
-use crate::metadata::topic_rules::CONSUMER_OFFSETS;
+use crate::metadata::topic_rules::{CLUSTER_METADATA, CONSUMER_OFFSETS};
 
 /// A partition that was found on disk.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +69,8 @@ pub fn decide(
 ) -> Decision<Vec<AdoptError>> {
     let mut topics: BTreeMap<&TopicName, BTreeMap<PartitionIndex, &FoundPartition>> =
         BTreeMap::new();
-    for partition in found {
+    // Kafka's own metadata lies among its partitions and is none of ours.
+    for partition in found.iter().filter(|found| found.name.as_str() != CLUSTER_METADATA) {
         topics.entry(&partition.name).or_default().insert(partition.partition, partition);
     }
     let mut records = Vec::new();
@@ -151,6 +152,7 @@ mod tests {
             found("mixed", 0, id(3)),
             found("mixed", 1, id(4)),
             found("unnamed", 0, Uuid::ZERO),
+            found("__cluster_metadata", 0, id(6)),
             found("__consumer_offsets", 0, id(5)),
         ];
         let decision = decide(&fixture.image, &partitions, broker(1));
