@@ -88,6 +88,9 @@ pub struct RaftLog {
     /// Segments whose last entry is this one, oldest first; all are needed.
     closed: Vec<(PathBuf, u64)>,
     current: Segment,
+    /// A new segment was begun, perhaps in vain. It may be on the disk, so that the current one
+    /// must not be written on: a segment ends where the next one begins.
+    is_roll_due: bool,
 }
 
 impl RaftLog {
@@ -117,6 +120,7 @@ impl RaftLog {
             vote::write(&*self.disk, &self.names, vote)?;
             self.vote = vote;
         }
+        self.roll_if_due()?;
         self.current.append(entries)
     }
 
@@ -161,15 +165,22 @@ impl RaftLog {
 
     /// Starts a new segment and removes those that the snapshot stands for.
     fn drop_entries(&mut self) -> Result<(), LogError> {
-        if !self.current.is_empty() {
+        self.is_roll_due |= !self.current.is_empty();
+        self.roll_if_due()?;
+        let snapshot_index = self.snapshot_index;
+        self.closed
+            .retain(|(path, last)| *last > snapshot_index || self.disk.remove_file(path).is_err());
+        Ok(())
+    }
+
+    fn roll_if_due(&mut self) -> Result<(), LogError> {
+        if self.is_roll_due {
             let next = self.current.next_index();
             let segment = Segment::create(&self.disk, &self.names, next)?;
             let full = std::mem::replace(&mut self.current, segment);
             self.closed.push((full.path().to_owned(), next - 1));
+            self.is_roll_due = false;
         }
-        let snapshot_index = self.snapshot_index;
-        self.closed
-            .retain(|(path, last)| *last > snapshot_index || self.disk.remove_file(path).is_err());
         Ok(())
     }
 }

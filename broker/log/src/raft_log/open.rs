@@ -39,7 +39,8 @@ pub(super) fn open(disk: Arc<dyn Disk>, names: Names) -> Result<(RaftLog, Recove
         read_segments(&disk, &names, &found.segments, snapshot_index, &mut recovered)?;
     check_vote(&names, found.has_vote, &recovered)?;
     let vote = recovered.vote;
-    let log = RaftLog { disk, names, vote, snapshot_index, closed, current };
+    let is_roll_due = false;
+    let log = RaftLog { disk, names, vote, snapshot_index, closed, current, is_roll_due };
     Ok((log, recovered))
 }
 
@@ -64,32 +65,21 @@ fn find(disk: &dyn Disk, names: &Names) -> Result<Found, LogError> {
     Ok(found)
 }
 
-/// Removes the segments whose entries are all in the snapshot, and a last one that was made but
-/// never used: the one before it may have been written on.
+/// Removes the segments whose entries are all in the snapshot.
 fn drop_unused_segments(
     disk: &dyn Disk,
     names: &Names,
     segments: &mut BTreeSet<u64>,
     snapshot_index: u64,
 ) -> Result<(), LogError> {
-    let remove = |first: u64| {
-        let path = names.segment(first);
-        disk.remove_file(&path).at("remove", &path)
-    };
-    if segments.len() > 1
-        && let Some(last) = segments.last().copied()
-        && segment::read(disk, names, last)?.entries.is_empty()
-    {
-        remove(last)?;
-        segments.remove(&last);
-    }
     // A segment ends where the next one begins.
     let firsts: Vec<u64> = segments.iter().copied().collect();
     for pair in firsts.windows(2) {
         if let [first, next] = pair
             && *next <= snapshot_index + 1
         {
-            remove(*first)?;
+            let path = names.segment(*first);
+            disk.remove_file(&path).at("remove", &path)?;
             segments.remove(first);
         }
     }
@@ -135,19 +125,16 @@ fn read_segments(
         last = Some((*first, content));
     }
     let current = match last {
-        Some((first, content)) if content.end > 0 && next > snapshot_index => {
-            Segment::reopen(disk, names, first, &content)?
-        }
-        // What is there ends before the snapshot does, or was never begun.
-        Some((first, _)) => {
-            let fresh = snapshot_index + 1;
-            let segment = Segment::create(disk, names, fresh)?;
-            if first != fresh {
-                let path = names.segment(first);
-                disk.remove_file(&path).at("remove", &path)?;
-            }
+        // What is there ends before the snapshot does.
+        Some((first, _)) if next <= snapshot_index => {
+            let segment = Segment::create(disk, names, snapshot_index + 1)?;
+            let path = names.segment(first);
+            disk.remove_file(&path).at("remove", &path)?;
             segment
         }
+        // It was not even begun.
+        Some((first, content)) if content.end == 0 => Segment::create(disk, names, first)?,
+        Some((first, content)) => Segment::reopen(disk, names, first, &content)?,
         None => Segment::create(disk, names, snapshot_index + 1)?,
     };
     Ok((current, closed))

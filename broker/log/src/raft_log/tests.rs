@@ -157,20 +157,28 @@ fn a_crash_while_it_recovers_loses_nothing() {
 }
 
 #[test]
-fn after_a_refused_write_the_log_goes_on_as_before() {
+fn after_a_refused_call_the_log_goes_on_as_before() {
     for fail_at in 1..200 {
-        let disk = new_disk(fail_at);
-        let mut model = Model::default();
-        let (mut log, _) = open(&disk).unwrap();
-        model.append(&mut log, 1, 1).unwrap();
-        disk.fail_at(disk.operations() + fail_at);
-        let mut term = 1;
-        while live(&mut model, &mut log, term).is_err() {
-            // Other entries follow in a later term, as Raft has it.
-            term += 10;
+        for appends in 0..3 {
+            let disk = new_disk(fail_at);
+            let mut model = Model::default();
+            let (mut log, _) = open(&disk).unwrap();
+            model.append(&mut log, 1, 1).unwrap();
+            disk.fail_at(disk.operations() + fail_at);
+            if live(&mut model, &mut log, 1).is_err() {
+                // Other entries follow in a later term, as Raft has it.
+                (0..appends).for_each(|_| model.append(&mut log, 10, 2).unwrap());
+                if appends == 2 {
+                    model.snapshot(&mut log, 3).unwrap();
+                }
+            }
+            let disk = disk.crash(Loss::Unsynced);
+            let (mut log, recovered) = open(&disk).unwrap();
+            model.check(&recovered);
+            live(&mut model, &mut log, 20).unwrap();
+            let (_, recovered) = open(&disk.crash(Loss::Unsynced)).unwrap();
+            model.check(&recovered);
         }
-        let (_, recovered) = open(&disk.crash(Loss::Unsynced)).unwrap();
-        model.check(&recovered);
     }
 }
 

@@ -222,7 +222,7 @@ async fn errors_of_the_disk_never_make_the_image_go_back() {
         let disk = new_disk(seed);
         let small = [("metadata.log.max.record.bytes.between.snapshots", "300")];
         let run = open(&disk, options(&small)).await.unwrap();
-        disk.set_error_one_in(Some(5));
+        disk.set_error_one_in(Some(10));
         let mut answered = BTreeSet::new();
         for number in 0..30 {
             let name = format!("topic-{number}");
@@ -232,7 +232,7 @@ async fn errors_of_the_disk_never_make_the_image_go_back() {
             let image = run.image();
             assert!(answered.iter().all(|name| image.topic(name).is_some()));
         }
-        assert!((3..30).contains(&answered.len()), "{}", answered.len());
+        assert!((1..30).contains(&answered.len()), "{} answered", answered.len());
         run.end().await;
         disk.set_error_one_in(None);
         let run = open(&disk.crash(Loss::Unsynced), options(&small)).await.unwrap();
