@@ -155,6 +155,11 @@ impl Log {
         }
     }
 
+    /// Makes the names of the log's files durable.
+    fn sync_names(&self) -> Result<(), LogError> {
+        self.shared.home.disk().sync_dir(self.dir()).at("sync", self.dir())
+    }
+
     fn check_working(&self) -> Result<(), LogError> {
         match &self.failure {
             None => Ok(()),

@@ -96,6 +96,10 @@ impl TxnIndex {
 
     /// All entries.
     pub fn read(&self) -> io::Result<Vec<AbortedTransaction>> {
+        self.read_bytes()?.as_chunks().0.iter().map(|entry| self.decode(entry)).collect()
+    }
+
+    fn read_bytes(&self) -> io::Result<Vec<u8>> {
         let Some(file) = self.file.get() else {
             return Ok(Vec::new());
         };
@@ -103,7 +107,7 @@ impl TxnIndex {
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let mut bytes = vec![0; length];
         file.read_exact_at(&mut bytes, 0)?;
-        bytes.as_chunks().0.iter().map(|entry| self.decode(entry)).collect()
+        Ok(bytes)
     }
 
     /// The aborted transactions that touch the offsets from `fetch_offset` on and below
@@ -127,9 +131,12 @@ impl TxnIndex {
         Ok(found)
     }
 
-    /// Removes the transactions whose markers stand at or after `log_end`. Only the writer calls it.
+    /// Removes the transactions whose markers stand at or after `log_end`, and all from the first
+    /// entry on that is none (what a power cut left). Only the writer calls it.
     pub fn truncate(&self, log_end: Offset) -> io::Result<()> {
-        let kept = self.read()?.iter().take_while(|entry| entry.last_offset < log_end).count();
+        let bytes = self.read_bytes()?;
+        let entries = bytes.as_chunks().0.iter().map_while(decode);
+        let kept = entries.take_while(|entry| entry.last_offset < log_end).count();
         self.keep(kept as u64)
     }
 
@@ -174,15 +181,17 @@ fn encode(transaction: &AbortedTransaction) -> [u8; 34] {
     entry
 }
 
+/// Reads an entry. The marker stands behind at least one record, so zeros are none.
 fn decode(entry: &[u8; 34]) -> Option<AbortedTransaction> {
     let fields = entry.strip_prefix(&VERSION)?.as_chunks().0;
     let number = |index: usize| fields.get(index).map(|field| i64::from_be_bytes(*field));
-    Some(AbortedTransaction {
+    let transaction = AbortedTransaction {
         producer_id: ProducerId::from_wire(number(0)?)?,
         first_offset: Offset::from_wire(number(1)?)?,
         last_offset: Offset::from_wire(number(2)?)?,
         last_stable_offset: Offset::from_wire(number(3)?)?,
-    })
+    };
+    (transaction.first_offset < transaction.last_offset).then_some(transaction)
 }
 
 #[cfg(test)]
@@ -236,6 +245,20 @@ mod tests {
         assert_eq!(again.len(), 1);
         again.append(&aborted(8, 3, 4, 5)).unwrap();
         assert_eq!(again.read().unwrap(), [aborted(7, 1, 2, 3), aborted(8, 3, 4, 5)]);
+    }
+
+    #[test]
+    fn zeros_that_a_power_cut_left_are_no_entry_and_are_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        index(dir.path()).append(&aborted(7, 1, 2, 3)).unwrap();
+        let path = dir.path().join("00000000000000000000.txnindex");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend_from_slice(&[0; 68]);
+        std::fs::write(&path, bytes).unwrap();
+        let index = index(dir.path());
+        assert!(index.read().is_err());
+        index.truncate(Offset::MAX).unwrap();
+        assert_eq!(index.read().unwrap(), [aborted(7, 1, 2, 3)]);
     }
 
     #[test]

@@ -140,7 +140,10 @@ impl Recovery<'_> {
                 let cut_bytes = segment.file_size()?.saturating_sub(position);
                 tracing::warn!(path = %path.display(), position, cut_bytes, reason,
                     "cutting the log at its first bad batch");
-                segment.file(FileKind::Log)?.set_len(position).at("cut", path)?;
+                let file = segment.file(FileKind::Log)?;
+                file.set_len(position).at("cut", &path)?;
+                // What is cut must not come back beside what is written there next.
+                file.sync().at("sync", path)?;
                 return self.drop_from(floor + index + 1);
             }
         }
@@ -162,7 +165,8 @@ impl Recovery<'_> {
         is_lost || next_base < end_offset
     }
 
-    /// Removes the segments from the given one on, the last first: a hole must never be left.
+    /// Removes the segments from the given one on, the last first and each for good before the next:
+    /// a hole must never be left.
     pub(super) fn drop_from(&mut self, index: usize) -> Result<(), LogError> {
         for segment in self.segments.split_off(index.min(self.segments.len())).iter().rev() {
             self.has_new_names = true;
@@ -170,6 +174,7 @@ impl Recovery<'_> {
             tracing::warn!(path = %path.display(), "removing a segment behind the log's end");
             let paths = FileKind::OF_SEGMENT.map(|kind| segment.path(kind));
             remove_files(self.home.disk(), &paths)?;
+            self.home.disk().sync_dir(&self.home.dir).at("sync", &self.home.dir)?;
         }
         (self.report)(RecoveryProgress { bytes_done: self.progress.bytes_total, ..self.progress });
         Ok(())

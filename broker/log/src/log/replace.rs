@@ -6,7 +6,7 @@ use millrace_types::{Offset, TimestampMs};
 
 use super::{Deletion, Log};
 use crate::compaction::{Cleaned, LastRecord, Source};
-use crate::error::{IoContext, LogError};
+use crate::error::LogError;
 use crate::file_name::{FileKind, FileName, FileStage};
 use crate::segment::{Files, Segment, remove_files};
 
@@ -127,10 +127,5 @@ impl Log {
         let home = &self.shared.home;
         let paths: Vec<_> = names.map(|kind| home.path(FileName { offset, kind, stage })).collect();
         remove_files(home.disk(), &paths)
-    }
-
-    fn sync_names(&self) -> Result<(), LogError> {
-        let home = &self.shared.home;
-        home.disk().sync_dir(&home.dir).at("sync", &home.dir)
     }
 }

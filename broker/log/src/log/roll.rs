@@ -6,8 +6,8 @@ use millrace_types::{Offset, TimestampMs};
 
 use super::Log;
 use crate::error::{IoContext, LogError};
-use crate::file_name::FileStage;
-use crate::segment::{Incoming, Segment, SegmentWriter};
+use crate::file_name::{FileKind, FileName, FileStage};
+use crate::segment::{Incoming, Segment, SegmentWriter, remove_files};
 
 impl Log {
     /// Begins a new segment at the log's end, unless the active one is empty.
@@ -39,18 +39,43 @@ impl Log {
             return Ok(false);
         }
         self.writer.complete_indexes()?;
-        let segment =
-            Arc::new(Segment::create(Arc::clone(&self.shared.home), base, FileStage::Live)?);
-        // A loss of the snapshot costs time at the next recovery; a wrong one cannot be.
-        self.producers.advance_to(base);
-        self.snapshots.take(&self.producers).at("write a snapshot in", self.dir())?;
-        let writer = SegmentWriter::resume(Arc::clone(&segment), now)?;
+        let (segment, writer) = match self.make_segment(base, now) {
+            Ok(made) => made,
+            Err(error) => return Err(self.unmake_segment(base, error)),
+        };
         let done = std::mem::replace(&mut self.writer, writer);
         self.unsynced.rolled(Arc::clone(done.segment()));
         self.shared.change_segments(|segments| segments.push(segment));
         // The next record stands at the base, so that is the end now.
         self.shared.set_end(base);
         Ok(true)
+    }
+
+    fn make_segment(
+        &mut self,
+        base: Offset,
+        now: TimestampMs,
+    ) -> Result<(Arc<Segment>, SegmentWriter), LogError> {
+        let segment =
+            Arc::new(Segment::create(Arc::clone(&self.shared.home), base, FileStage::Live)?);
+        // A loss of the snapshot costs time at the next recovery; a wrong one cannot be.
+        self.producers.advance_to(base);
+        self.snapshots.take(&self.producers).at("write a snapshot in", self.dir())?;
+        let writer = SegmentWriter::resume(Arc::clone(&segment), now)?;
+        Ok((segment, writer))
+    }
+
+    /// Removes what a roll has made before it failed: at the next start an empty segment in the
+    /// midst of the log would hide what the one before it holds from its base on.
+    fn unmake_segment(&mut self, base: Offset, error: LogError) -> LogError {
+        let home = &self.shared.home;
+        let paths = FileKind::OF_SEGMENT.map(|kind| home.path(FileName::live(base, kind)));
+        let removed = remove_files(home.disk(), &paths);
+        self.unsynced.names_changed();
+        match removed {
+            Ok(()) => error,
+            Err(_) => self.fail(&error),
+        }
     }
 
     /// How much earlier than `segment.ms` the active segment is rolled: a number that differs from

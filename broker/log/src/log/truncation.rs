@@ -6,7 +6,7 @@ use millrace_types::{Offset, TimestampMs};
 
 use super::{Deletion, Log};
 use crate::error::{IoContext, LogError};
-use crate::file_name::FileStage;
+use crate::file_name::{FileKind, FileStage};
 use crate::producer_state::ProducerState;
 use crate::segment::{Segment, SegmentWriter};
 
@@ -40,17 +40,22 @@ impl Log {
     }
 
     fn cut(&mut self, offset: Offset, now: TimestampMs) -> Result<Option<Deletion>, LogError> {
+        // A snapshot vouches for the indexes below it: it goes before they change, and for good.
+        self.snapshots.remove_above(offset).at("remove snapshots in", self.dir())?;
+        self.sync_names()?;
         self.lower_offsets(offset);
         let removed = self.shared.change_segments(|segments| {
             let kept = segments.partition_point(|segment| segment.base_offset() <= offset);
             segments.split_off(kept)
         });
-        // From the end on: should the process die meanwhile, there must be no hole.
-        let deletion = self.discard(removed.iter().rev(), now)?;
+        let deletion = self.discard_from_end(&removed, now)?;
         if let Some(last) = self.shared.segments().pop() {
             self.writer = SegmentWriter::resume(last, now)?;
         }
         self.writer.truncate_to(offset, now)?;
+        // A power cut must not bring back what is behind the end, beside what is written there next.
+        let active = self.active();
+        active.file(FileKind::Log)?.sync().at("sync", active.path(FileKind::Log))?;
         let end = self.active().end_offset()?.min(offset);
         self.lower_offsets(end);
         self.reload_producers(end, now)?;
@@ -82,7 +87,7 @@ impl Log {
         now: TimestampMs,
     ) -> Result<Option<Deletion>, LogError> {
         let removed = self.shared.segments();
-        let deletion = self.discard(removed.iter().rev(), now)?;
+        let deletion = self.discard_from_end(&removed, now)?;
         let segment =
             Arc::new(Segment::create(Arc::clone(&self.shared.home), offset, FileStage::Live)?);
         self.writer = SegmentWriter::resume(Arc::clone(&segment), now)?;
@@ -100,6 +105,21 @@ impl Log {
         let version = self.unsynced.saving_epochs();
         self.shared.save_epochs(&self.shared.epochs(), version)?;
         Ok(Some(deletion))
+    }
+
+    /// Renames the files of segments that are out of the log, the last first and each for good
+    /// before the next: whatever happens meanwhile, there must be no hole.
+    fn discard_from_end(
+        &mut self,
+        removed: &[Arc<Segment>],
+        now: TimestampMs,
+    ) -> Result<Deletion, LogError> {
+        let mut deletion = self.discard(std::iter::empty(), now)?;
+        for segment in removed.iter().rev() {
+            deletion.paths.extend(self.discard(std::iter::once(segment), now)?.paths);
+            self.sync_names()?;
+        }
+        Ok(deletion)
     }
 
     /// Nothing that is published may lie behind the end.

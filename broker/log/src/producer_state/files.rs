@@ -90,11 +90,8 @@ impl ProducerSnapshots {
         now: TimestampMs,
         expiration_ms: i64,
     ) -> io::Result<ProducerState> {
-        for offset in self.offsets.clone() {
-            if offset > log_end || offset <= log_start {
-                self.remove(offset)?;
-            }
-        }
+        self.remove_above(log_end)?;
+        self.remove_below(log_start.plus(1))?;
         while let Some(&offset) = self.offsets.last() {
             let bytes = read_all(&*self.disk.open(&self.path(offset), OpenMode::Read)?)?;
             match snapshot::decode(&bytes) {
@@ -133,6 +130,14 @@ impl ProducerSnapshots {
     pub fn remove_below(&mut self, offset: Offset) -> io::Result<()> {
         for below in self.offsets.range(..offset).copied().collect::<Vec<_>>() {
             self.remove(below)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the snapshots above `offset`.
+    pub fn remove_above(&mut self, offset: Offset) -> io::Result<()> {
+        for above in self.offsets.iter().copied().filter(|at| *at > offset).collect::<Vec<_>>() {
+            self.remove(above)?;
         }
         Ok(())
     }
