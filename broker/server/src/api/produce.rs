@@ -82,7 +82,7 @@ pub async fn handle(context: RequestContext, frame: Frame) -> Result<Outcome, Re
         return unanswered(slots).await;
     }
     if slots.iter().all(Slot::is_done) {
-        return reply(&context, slots).map(Outcome::Reply);
+        return reply(&context, &slots).map(Outcome::Reply);
     }
     let deadline = deadline(acks, timeout_ms);
     Ok(Outcome::Overlap(Box::pin(async move {
@@ -91,7 +91,7 @@ pub async fn handle(context: RequestContext, frame: Frame) -> Result<Outcome, Re
         for slot in &mut slots {
             slot.wait(deadline, timeout_ms).await;
         }
-        reply(&context, slots)
+        reply(&context, &slots)
     })))
 }
 
@@ -260,10 +260,10 @@ impl Refused {
     }
 }
 
-fn reply(context: &RequestContext, slots: Vec<Slot>) -> Result<Reply, Refusal> {
+fn reply(context: &RequestContext, slots: &[Slot]) -> Result<Reply, Refusal> {
     let mut responses: Vec<ResponseResponse<'_>> = Vec::new();
     let mut before: Option<&TopicRef> = None;
-    for slot in &slots {
+    for slot in slots {
         if before != Some(&slot.topic) {
             let mut response = ResponseResponse::default();
             match &slot.topic {

@@ -1,6 +1,7 @@
 //! A broker behind its doors, and clients that mean it ill.
 
 mod connections;
+mod data_path;
 mod frames;
 mod process;
 mod support;
