@@ -63,14 +63,37 @@ impl Client {
     pub fn lacks(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Client::ConfluentKafka => &[("admin-more", "the client has none of these requests")],
-            Client::Java | Client::FranzGo => &[],
+            Client::Java | Client::FranzGo | Client::KafkaPython => &[],
             Client::Kafkajs => &[
                 ("admin-more", "the client has none of these requests"),
                 ("group-static", "the client knows no static members"),
+                ("group-static-double", "the client knows no static members"),
                 ("group-cooperative", "the client knows only eager rebalances"),
             ],
-            Client::Aiokafka => &[],
-            Client::KafkaPython => &[],
+            Client::Aiokafka => &[
+                ("admin-more", "the client has none of these requests"),
+                ("group-cooperative", "the client knows only eager rebalances"),
+                ("group-static-double", "the client's heartbeats do not tell its instance id"),
+            ],
+        }
+    }
+
+    /// What of a feature the client has not, though it has the rest.
+    pub fn lacks_part(self, feature: &str) -> Option<&'static str> {
+        match (self, feature) {
+            (Client::Aiokafka, "admin-groups") => {
+                Some("the client cannot delete groups, nor alter or delete their offsets")
+            }
+            (Client::Aiokafka | Client::Kafkajs, "admin-configs") => {
+                Some("the client only replaces all configs of a topic at once")
+            }
+            (Client::KafkaPython | Client::Aiokafka | Client::Kafkajs, "headers") => {
+                Some("the client sends no null header")
+            }
+            (Client::KafkaPython | Client::Aiokafka, "auto-create") => {
+                Some("creating only: the client's producers cannot forbid it")
+            }
+            _ => None,
         }
     }
 

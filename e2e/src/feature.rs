@@ -27,12 +27,13 @@ pub const SUITE: [(&str, &str); 22] = [
 ];
 
 /// A feature that a test checks with several members of the client, see `tests/groups.rs`.
-pub const GROUP: [(&str, &str); 7] = [
+pub const GROUP: [(&str, &str); 8] = [
     ("group-join-leave", "members join and leave: one owner each, nothing lost or twice"),
     ("group-idle", "more members than partitions: the rest are idle, and take over"),
     ("group-crash", "a killed member's partitions move after its session"),
     ("group-stall", "a frozen member is replaced, its late commit refused, and joins again"),
-    ("group-static", "a static member restarts without a rebalance; its double is fenced"),
+    ("group-static", "a static member restarts without a rebalance"),
+    ("group-static-double", "of two with one instance id, the older one is fenced"),
     ("group-cooperative", "only the partitions that move are revoked"),
     ("group-restart", "a new member goes on from the committed offset"),
 ];

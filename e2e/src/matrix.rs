@@ -87,27 +87,31 @@ pub fn render() -> Result<String> {
     }
     let names: Vec<&str> = Client::ALL.iter().map(|client| client.name()).collect();
     let mut text = format!("| feature | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(6));
-    let (mut footnotes, mut reasons) = (String::new(), Vec::new());
+    let mut reasons: Vec<&str> = Vec::new();
+    let mut number = |reason: &'static str| {
+        let known = reasons.iter().position(|known| *known == reason);
+        known.unwrap_or_else(|| {
+            reasons.push(reason);
+            reasons.len() - 1
+        }) + 1
+    };
     for (feature, what) in feature::SUITE.iter().chain(&feature::GROUP) {
         text.push_str(&format!("| `{feature}`: {what} |"));
         for client in Client::ALL {
-            let cell = match client.lacks().iter().find(|(lacked, _)| lacked == feature) {
-                Some((_, reason)) => {
-                    let at =
-                        reasons.iter().position(|known| known == reason).unwrap_or_else(|| {
-                            reasons.push(*reason);
-                            footnotes.push_str(&format!("{}. {reason}\n", reasons.len()));
-                            reasons.len() - 1
-                        });
-                    format!("– ({})", at + 1)
-                }
-                None => noted
-                    .get(&(client.name().to_owned(), (*feature).to_owned()))
-                    .map_or_else(|| "not run".to_owned(), Clone::clone),
+            let lacked = client.lacks().iter().find(|(lacked, _)| lacked == feature);
+            let note = noted.get(&(client.name().to_owned(), (*feature).to_owned()));
+            let note = note.map_or("not run", String::as_str);
+            let cell = match (lacked, client.lacks_part(feature)) {
+                (Some((_, reason)), _) => format!("– ({})", number(reason)),
+                (None, Some(reason)) => format!("{note} ({})", number(reason)),
+                (None, None) => note.to_owned(),
             };
             text.push_str(&format!(" {cell} |"));
         }
         text.push('\n');
     }
+    let numbered = reasons.iter().enumerate();
+    let footnotes: String =
+        numbered.map(|(at, reason)| format!("{}. {reason}\n", at + 1)).collect();
     Ok(format!("{text}\n– means that the client itself has it not:\n\n{footnotes}"))
 }

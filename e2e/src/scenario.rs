@@ -23,12 +23,13 @@ const FED_MAX: Duration = Duration::from_secs(20);
 pub type Scenario = fn(Client, &str) -> Result<()>;
 
 /// All scenarios, each with the feature that it proves; in the order of `feature::GROUP`.
-pub const ALL: [(&str, Scenario); 7] = [
+pub const ALL: [(&str, Scenario); 8] = [
     ("group-join-leave", join_leave),
     ("group-idle", idle),
     ("group-crash", crash),
     ("group-stall", stall),
     ("group-static", static_member),
+    ("group-static-double", static_double),
     ("group-cooperative", cooperative),
     ("group-restart", restart),
 ];
@@ -227,20 +228,32 @@ fn static_member(client: Client, bootstrap: &str) -> Result<()> {
     stage.drain(&mut [&mut a, &mut b, &mut again])?;
     let disturbed = (a.assignments - assignments, a.revocations.len() - revocations);
     ensure!(disturbed == (0, 0), "a had {disturbed:?} new assignments and revocations");
+    Ok(())
+}
+
+fn static_double(client: Client, bootstrap: &str) -> Result<()> {
+    let mut stage = Stage::new(client, bootstrap, "static-double")?;
+    let session = "session-ms=12000";
+    let mut a = stage.join("a", &["instance=one", session])?;
+    let mut older = stage.join("b", &["instance=two", session])?;
+    settle(&mut [&mut a, &mut older], PARTITIONS, &[2, 2])?;
+    let owned = older.owned.clone();
     // The same instance a second time: the newer one wins, the older one is told.
-    let mut double = stage.join("b-double", &["instance=two", session])?;
-    wait_until("the newer one in place", &mut [&mut double, &mut a], |members| {
+    let mut newer = stage.join("b-double", &["instance=two", session])?;
+    wait_until("the newer one in place", &mut [&mut newer, &mut a], |members| {
         members[0].owned == owned
     })?;
     // Some clients tell it when they next send a heartbeat, some only when asked to commit.
-    again.program().say("commit")?;
-    wait_until("the older one fenced", &mut [&mut double, &mut again, &mut a], |members| {
+    older.program().say("commit")?;
+    wait_until("the older one fenced", &mut [&mut newer, &mut older, &mut a], |members| {
         let told = members[1].errors.iter().chain(&members[1].commit_failures);
         told.map(|error| error.to_uppercase()).any(|error| error.contains("FENCED"))
     })?;
-    again.kill()?;
+    older.kill()?;
     stage.feed(50)?;
-    stage.drain(&mut [&mut a, &mut b, &mut again, &mut double]).map(drop)
+    stage.drain(&mut [&mut a, &mut newer])?;
+    ensure!(newer.owned == owned, "owned {owned:?} before, {:?} after", newer.owned);
+    Ok(())
 }
 
 fn cooperative(client: Client, bootstrap: &str) -> Result<()> {
