@@ -36,6 +36,18 @@ pub const LAST_ANSWERS_MS_MAX: u64 = 1_000;
 /// How long connections get to finish what is in flight when the broker stops, in milliseconds.
 pub const SHUTDOWN_DRAIN_MS_MAX: u64 = 5_000;
 
+/// File descriptors that are neither connections nor files of logs.
+pub const DESCRIPTORS_RESERVED: usize = 100;
+
+/// File descriptors that are put to use, however many the system allows.
+pub const DESCRIPTORS_MAX: usize = 1_000_000;
+
+/// File descriptors that a simulated broker has.
+pub const DESCRIPTORS_SIMULATED: usize = 1_000;
+
+/// How many files of logs may be open at least, or no log could be written.
+pub const LOG_FILES_OPEN_MIN: usize = 64;
+
 /// How long accepting pauses when the process is out of file descriptors or memory, in milliseconds.
 pub const ACCEPT_BACKOFF_MS: u64 = 100;
 

@@ -6,11 +6,12 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use millrace_types::{BrokerId, Offset, TimestampMs, TopicId, TopicPartition, Uuid};
+use millrace_types::{BrokerId, LeaderEpoch, Offset, TimestampMs, TopicId, TopicPartition, Uuid};
 
 use crate::checkpoint::{self, CheckpointError, PARTITION_METADATA};
 use crate::config::LogConfig;
 use crate::disk::{Disk, OpenMode, Space};
+use crate::epoch_cache::LEADER_EPOCH_CHECKPOINT;
 use crate::error::{IoContext, LogError};
 use crate::file_name::DirName;
 use crate::file_pool::FilePool;
@@ -249,6 +250,19 @@ impl LogDir {
             Some(text) if !text.is_empty() => Ok(checkpoint::read_topic_id(self.disk(), dir)?),
             Some(_) | None => Ok(None),
         }
+    }
+
+    /// The latest leader epoch that a partition's log knows of, without opening it.
+    ///
+    /// # Errors
+    /// The disk failed, or the checkpoint of epochs is damaged.
+    pub fn latest_epoch(
+        &self,
+        partition: &TopicPartition,
+    ) -> Result<Option<LeaderEpoch>, LogError> {
+        let path = self.dir_of(partition).join(LEADER_EPOCH_CHECKPOINT);
+        let epochs = checkpoint::read_epochs(self.disk(), &path)?;
+        Ok(epochs.last().map(|(epoch, _)| *epoch))
     }
 
     /// What deleted topics left when the last process ended; due at once.

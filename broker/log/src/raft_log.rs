@@ -108,6 +108,15 @@ impl RaftLog {
         open::open(disk, Names { dir: dir.to_owned(), prefix })
     }
 
+    /// Whether there is anything of a log with names that begin with `prefix`.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn exists(disk: &dyn Disk, dir: &Path, prefix: &str) -> Result<bool, LogError> {
+        let entries = disk.list(dir).at("list", dir)?;
+        Ok(entries.iter().any(|entry| entry.name.starts_with(prefix)))
+    }
+
     /// Makes a vote and entries durable, the vote first.
     ///
     /// # Panics

@@ -23,6 +23,8 @@ mod context;
 mod delete_records;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
 mod fetch;
 mod list_config_resources;
@@ -149,11 +151,25 @@ pub static TABLE: &[Api] = &[
         handler: answers!(describe_configs),
     },
     Api {
+        key: ApiKey::DescribeLogDirs,
+        permission: Permission::to(Operation::Describe, Resource::Cluster),
+        proof: "e2e::clients",
+        differs: "a broker has one directory",
+        handler: answers!(describe_log_dirs),
+    },
+    Api {
         key: ApiKey::DescribeCluster,
         permission: Permission::to(Operation::Describe, Resource::Cluster),
         proof: "e2e::clients",
         differs: "",
         handler: answers!(describe_cluster),
+    },
+    Api {
+        key: ApiKey::DescribeProducers,
+        permission: Permission::to(Operation::Read, Resource::Topic),
+        proof: "e2e::clients",
+        differs: "",
+        handler: answers!(describe_producers),
     },
     Api {
         key: ApiKey::ListConfigResources,

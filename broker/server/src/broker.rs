@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use millrace_core::config::listener::Endpoint;
 use millrace_core::config::{BrokerConfig, ConfigError, StaticConfig};
-use millrace_core::limits;
 use millrace_core::metadata::Image;
+use millrace_core::metadata::decide::adopt_topics::FoundPartition;
 use millrace_core::replication::fetch_session::FetchSessions;
-use millrace_log::{LogDir, LogDirError, LogDirOptions, LogError, MetaProperties};
-use millrace_types::BrokerId;
+use millrace_log::raft_log::{METADATA_PREFIX, RaftLog};
+use millrace_log::{LogDir, LogDirError, LogDirOptions, LogError};
+use millrace_types::{BrokerId, TopicPartition};
 
 use crate::api;
 use crate::env::Env;
+use crate::follower::{Follower, Published};
 use crate::health::Probes;
+use crate::metadata::{self, Metadata, MetadataOptions};
 use crate::metrics::{Metrics, gauge_value};
 use crate::net::frame::Frame;
 use crate::net::service::{ConnectionFacts, Service, Stamp, Started};
@@ -40,12 +43,15 @@ pub enum OpenError {
     /// The configs do not resolve.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The directory of the data is another's, in use or damaged.
+    /// The directory of the data cannot be used.
     #[error(transparent)]
-    LogDir(#[from] LogDirError),
-    /// The disk failed.
+    Dir(#[from] LogDirError),
+    /// What is in the directory cannot be looked at.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The metadata cannot be used.
+    #[error(transparent)]
+    Metadata(#[from] metadata::OpenError),
 }
 
 /// One running broker.
@@ -55,16 +61,17 @@ pub enum OpenError {
 pub struct Broker {
     env: Env,
     options: BrokerOptions,
-    config: ArcSwap<BrokerConfig>,
-    image: ArcSwap<Image>,
+    node_id: BrokerId,
     net: Net,
+    published: Published,
+    metadata: Metadata,
     partitions: Arc<Partitions>,
     fetch_sessions: Mutex<FetchSessions>,
 }
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Broker").field("node_id", &self.config().node_id).finish_non_exhaustive()
+        f.debug_struct("Broker").field("node_id", &self.node_id).finish_non_exhaustive()
     }
 }
 
@@ -75,34 +82,59 @@ impl Broker {
     /// See [`OpenError`].
     pub async fn open(env: Env, options: BrokerOptions) -> Result<Arc<Broker>, OpenError> {
         let config = BrokerConfig::resolve(&options.config.layers())?;
-        let net = Net::new(NetOptions::of(&config.network));
-        net.measure(&options.probes.metrics);
-        let tasks = env.tasks.clone();
-        options.probes.metrics.sample_with(move |sampled| {
-            sampled.tasks.set(gauge_value(tasks.running()));
-        });
-        let image = ArcSwap::default();
-        let dir = open_log_dir(&env, &config).await?;
+        let net = Net::new(NetOptions::of(&config.network), env.descriptors.connections_max);
+        measure(&env, &net, &options.probes.metrics);
+        let (dir, found) = open_dir(&env, &config).await?;
+        let meta = dir.meta().clone();
         let partitions = Arc::new(Partitions::new(env.clone(), config.node_id, dir)?);
-        let upkeep = Arc::clone(&partitions).look_after(UpkeepIntervals::of(&config.logs));
-        env.tasks.spawn("upkeep", upkeep);
+        let published = Published {
+            image: Arc::default(),
+            config: Arc::new(ArcSwap::from_pointee(config.clone())),
+        };
+        let node_id = config.node_id;
         let slots = usize::try_from(config.network.fetch_session_slots).unwrap_or(0);
-        Ok(Arc::new(Broker {
-            env,
-            options,
-            config: ArcSwap::from_pointee(config),
-            image,
-            net,
-            partitions,
-            fetch_sessions: Mutex::new(FetchSessions::new(slots)),
-        }))
+        let fetch_sessions = Mutex::new(FetchSessions::new(slots));
+        let follower = Follower {
+            node_id,
+            file: options.config.clone(),
+            partitions: Arc::clone(&partitions),
+            admission: Arc::clone(net.admission()),
+            readiness: Arc::clone(&options.probes.readiness),
+            published: published.clone(),
+        };
+        let metadata_options = MetadataOptions {
+            dir: config.log_dir.clone(),
+            meta,
+            file: options.config.clone(),
+            config,
+            advertised: options.advertised.clone(),
+            found,
+        };
+        let metadata = Metadata::open(env.clone(), metadata_options, follower).await?;
+        let broker =
+            Broker { env, options, node_id, net, published, metadata, partitions, fetch_sessions };
+        broker.start_upkeep();
+        Ok(Arc::new(broker))
     }
 
-    /// Closes in order: when this returns no connection is left, no task runs, all is flushed.
+    /// Starts what is done from time to time.
+    fn start_upkeep(&self) {
+        let intervals = UpkeepIntervals::of(&self.config().logs);
+        let partitions = Arc::clone(&self.partitions);
+        self.env.tasks.spawn("upkeep", partitions.look_after(intervals));
+        let config = Arc::clone(&self.published.config);
+        let cleaner = move || config.load().cleaner.clone();
+        let partitions = Arc::clone(&self.partitions);
+        self.env.tasks.spawn("compaction", partitions.keep_compact(cleaner));
+    }
+
+    /// Closes in order: when this returns no connection is left, no task runs, all is flushed, and
+    /// the directory is marked clean.
     pub async fn close(&self) {
         self.net.close().await;
-        self.partitions.close(None).await;
         self.env.tasks.stop().await;
+        let epoch = self.image().brokers().get(&self.node_id).map(|broker| broker.epoch);
+        self.partitions.close(epoch.and_then(|epoch| i64::try_from(epoch).ok())).await;
     }
 
     /// The world of this broker.
@@ -112,17 +144,17 @@ impl Broker {
 
     /// The number of this broker.
     pub fn id(&self) -> BrokerId {
-        self.config().node_id
+        self.node_id
     }
 
     /// What the cluster knows about itself at this moment.
     pub fn image(&self) -> Arc<Image> {
-        self.image.load_full()
+        self.published.image.load_full()
     }
 
     /// The configs in force; dynamic ones change while the broker runs.
     pub fn config(&self) -> Arc<BrokerConfig> {
-        self.config.load_full()
+        self.published.config.load_full()
     }
 
     /// The configs that the broker was started with.
@@ -133,6 +165,11 @@ impl Broker {
     /// Where clients find the broker, for each listener.
     pub fn advertised(&self) -> &[Endpoint] {
         &self.options.advertised
+    }
+
+    /// Where changes of the metadata are asked for.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     /// The partitions that this broker holds.
@@ -166,6 +203,56 @@ impl Broker {
     }
 }
 
+/// Locks the directory and looks at what is in it.
+async fn open_dir(
+    env: &Env,
+    config: &BrokerConfig,
+) -> Result<(Arc<LogDir>, Vec<FoundPartition>), OpenError> {
+    let (world, root) = (env.clone(), config.log_dir.clone());
+    let (node_id, producer_id_expiration_ms) =
+        (config.node_id, config.logs.producer_id_expiration_ms);
+    let opened = env.blocking.run(move || {
+        let options = LogDirOptions {
+            meta: metadata::identity(&world, &root, node_id)?,
+            root,
+            checks_directory_id: false,
+            open_files_max: world.descriptors.files_max,
+            producer_id_expiration_ms,
+        };
+        let dir = LogDir::open(Arc::clone(&world.disk), options)?;
+        let found = found_in(&*world.disk, &dir)?;
+        Ok((Arc::new(dir), found))
+    });
+    opened.await
+}
+
+/// The partitions in a directory without metadata: Apache Kafka may have written them.
+fn found_in(
+    disk: &dyn millrace_log::disk::Disk,
+    dir: &LogDir,
+) -> Result<Vec<FoundPartition>, LogError> {
+    if RaftLog::exists(disk, dir.root(), METADATA_PREFIX)? {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for found in dir.partitions()? {
+        let Some(topic_id) = found.topic_id else { continue };
+        let leader_epoch = dir.latest_epoch(&found.partition)?.unwrap_or_default();
+        let TopicPartition { topic: name, partition } = found.partition;
+        all.push(FoundPartition { name, partition, topic_id, leader_epoch });
+    }
+    Ok(all)
+}
+
+/// Has `metrics` read what the broker takes.
+fn measure(env: &Env, net: &Net, metrics: &Metrics) {
+    net.measure(metrics);
+    let tasks = env.tasks.clone();
+    metrics.sample_with(move |sampled| {
+        sampled.tasks.set(gauge_value(tasks.running()));
+    });
+}
+
 impl Service for Broker {
     fn start(
         self: &Arc<Self>,
@@ -190,28 +277,4 @@ impl Service for Broker {
     fn env(&self) -> &Env {
         &self.env
     }
-}
-
-/// Locks the directory of the data and checks whose it is.
-async fn open_log_dir(env: &Env, config: &BrokerConfig) -> Result<Arc<LogDir>, OpenError> {
-    let (disk, random) = (Arc::clone(&env.disk), Arc::clone(&env.random));
-    let (root, node_id) = (config.log_dir.clone(), config.node_id);
-    let producer_id_expiration_ms = config.logs.producer_id_expiration_ms;
-    let open = move || {
-        let found = LogDir::identify(&*disk, &root)?;
-        let meta = found.unwrap_or_else(|| MetaProperties {
-            cluster_id: random.uuid().to_string(),
-            node_id,
-            directory_id: random.uuid(),
-        });
-        let options = LogDirOptions {
-            root,
-            meta: MetaProperties { node_id, ..meta },
-            checks_directory_id: false,
-            open_files_max: limits::OPEN_FILES_MAX,
-            producer_id_expiration_ms,
-        };
-        LogDir::open(disk, options)
-    };
-    Ok(Arc::new(env.blocking.run(open).await?))
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use millrace_core::limits;
 use millrace_log::disk::{Disk, RealDisk};
 
 use crate::blocking::Blocking;
@@ -25,6 +26,34 @@ pub struct Env {
     pub random: Arc<Random>,
     /// Every task of the broker.
     pub tasks: Tasks,
+    /// How the file descriptors are shared out.
+    pub descriptors: Descriptors,
+}
+
+/// Shares of the file descriptors that the system lets the process have. Connections get theirs and
+/// no more, so that clients, however many, cannot keep the broker from opening its own logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptors {
+    /// How many files of logs may be open.
+    pub files_max: usize,
+    /// How many connections may be open.
+    pub connections_max: usize,
+}
+
+impl Descriptors {
+    /// Half for files, half for connections, some for all the rest.
+    pub fn of(limit: usize) -> Descriptors {
+        let shared = limit.saturating_sub(limits::DESCRIPTORS_RESERVED);
+        let files_max = (shared / 2).max(limits::LOG_FILES_OPEN_MIN);
+        Descriptors { files_max, connections_max: shared.saturating_sub(files_max).max(1) }
+    }
+
+    /// Of the limit that this process has now.
+    fn of_process() -> Descriptors {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+        Descriptors::of(limit.unwrap_or(limits::DESCRIPTORS_MAX).min(limits::DESCRIPTORS_MAX))
+    }
 }
 
 impl Env {
@@ -36,6 +65,7 @@ impl Env {
             blocking: Blocking::Pool,
             random: Arc::new(Random::from_system()),
             tasks: Tasks::default(),
+            descriptors: Descriptors::of_process(),
         }
     }
 
@@ -47,6 +77,21 @@ impl Env {
             blocking: Blocking::Inline,
             random: Arc::new(Random::seeded(seed)),
             tasks: Tasks::default(),
+            descriptors: Descriptors::of(limits::DESCRIPTORS_SIMULATED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Descriptors;
+
+    #[test]
+    fn files_come_first_when_descriptors_are_few() {
+        for (limit, files_max, connections_max) in
+            [(20_000, 9_950, 9_950), (1_024, 462, 462), (200, 64, 36), (10, 64, 1)]
+        {
+            assert_eq!(Descriptors::of(limit), Descriptors { files_max, connections_max });
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod dev;
 pub mod env;
+pub mod follower;
 pub mod health;
 pub mod metadata;
 pub mod metrics;

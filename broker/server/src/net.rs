@@ -93,12 +93,13 @@ pub struct Net {
 }
 
 impl Net {
-    /// No connections yet.
-    pub fn new(options: NetOptions) -> Net {
+    /// No connections yet. More than `descriptors_max` are never let in.
+    pub fn new(options: NetOptions, descriptors_max: usize) -> Net {
+        let NetOptions { connections_max, connections_per_ip_max, .. } = options;
         Net {
             options,
             budget: Budget::new(options.requests_bytes_max),
-            admission: Admission::new(options.connections_max, options.connections_per_ip_max),
+            admission: Admission::new(descriptors_max, connections_max, connections_per_ip_max),
             refusals: RefusalLog::default(),
             draining: CancellationToken::new(),
             aborting: CancellationToken::new(),

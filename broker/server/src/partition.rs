@@ -33,6 +33,7 @@ use crate::env::Env;
 mod appending;
 mod compacting;
 mod deleting;
+mod describing;
 mod flushing;
 mod reading;
 #[cfg(test)]

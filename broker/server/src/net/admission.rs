@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Counts connections, in all and for each address.
 #[derive(Debug)]
 pub struct Admission {
-    connections_max: usize,
-    per_ip_max: usize,
+    descriptors_max: usize,
     counts: Mutex<Counts>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
+    connections_max: usize,
+    per_ip_max: usize,
     connections: usize,
     by_ip: BTreeMap<IpAddr, usize>,
 }
@@ -29,6 +30,15 @@ pub enum Refused {
         /// How many there may be.
         limit: usize,
     },
+    /// The process has no more file descriptors to give to connections.
+    #[error(
+        "{connections} connections are as many as the limit of open files leaves room for; raise \
+         it (ulimit -n)"
+    )]
+    Descriptors {
+        /// How many there are.
+        connections: usize,
+    },
     /// The address has too many connections.
     #[error("{connections} connections from {ip} reach max.connections.per.ip={limit}")]
     ConnectionsOfIp {
@@ -42,9 +52,21 @@ pub enum Refused {
 }
 
 impl Admission {
-    /// Nobody is connected.
-    pub fn new(connections_max: usize, per_ip_max: usize) -> Arc<Admission> {
-        Arc::new(Admission { connections_max, per_ip_max, counts: Mutex::default() })
+    /// Nobody is connected. More than `descriptors_max` never will be, whatever the limits.
+    pub fn new(
+        descriptors_max: usize,
+        connections_max: usize,
+        per_ip_max: usize,
+    ) -> Arc<Admission> {
+        let counts = Counts { connections_max, per_ip_max, ..Counts::default() };
+        Arc::new(Admission { descriptors_max, counts: Mutex::new(counts) })
+    }
+
+    /// Changes the limits. Who is connected stays.
+    pub fn set_limits(&self, connections_max: usize, per_ip_max: usize) {
+        let mut counts = self.counts();
+        counts.connections_max = connections_max;
+        counts.per_ip_max = per_ip_max;
     }
 
     /// How many connections there are.
@@ -59,13 +81,17 @@ impl Admission {
     pub fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Ticket, Refused> {
         let mut counts = self.counts();
         let connections = counts.connections;
-        if connections >= self.connections_max {
-            return Err(Refused::Connections { connections, limit: self.connections_max });
+        if connections >= counts.connections_max {
+            return Err(Refused::Connections { connections, limit: counts.connections_max });
         }
+        if connections >= self.descriptors_max {
+            return Err(Refused::Descriptors { connections });
+        }
+        let limit = counts.per_ip_max;
         let of_ip = counts.by_ip.entry(ip).or_default();
-        if *of_ip >= self.per_ip_max {
+        if *of_ip >= limit {
             let connections = *of_ip;
-            return Err(Refused::ConnectionsOfIp { ip, connections, limit: self.per_ip_max });
+            return Err(Refused::ConnectionsOfIp { ip, connections, limit });
         }
         *of_ip = of_ip.saturating_add(1);
         counts.connections = connections.saturating_add(1);
@@ -108,7 +134,7 @@ mod tests {
 
     #[test]
     fn both_limits_hold_and_places_come_back() {
-        let admission = Admission::new(3, 2);
+        let admission = Admission::new(4, 3, 2);
         let first = admission.admit(A).unwrap();
         let _second = admission.admit(A).unwrap();
         assert_eq!(
@@ -123,5 +149,8 @@ mod tests {
         drop(first);
         let _again = admission.admit(A).unwrap();
         assert_eq!(admission.connections(), 3);
+        admission.set_limits(10, 10);
+        let _fourth = admission.admit(B).unwrap();
+        assert_eq!(admission.admit(B).unwrap_err(), Refused::Descriptors { connections: 4 });
     }
 }

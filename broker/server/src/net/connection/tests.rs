@@ -93,7 +93,7 @@ fn connect(options: NetOptions) -> (Arc<Script>, DuplexStream) {
     let clock = Clock::starting_at(TimestampMs::new(0));
     let service = Arc::new(Script {
         env: Env::simulated(Arc::new(RealDisk), clock, 1),
-        net: Net::new(options),
+        net: Net::new(options, 100),
         started: Mutex::default(),
         gates: (0..64).map(|_| Arc::default()).collect(),
         dropped: Arc::default(),

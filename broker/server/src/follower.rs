@@ -1,0 +1,76 @@
+//! Makes the broker what the metadata says: partitions first, then what handlers see.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use millrace_core::config::{BrokerConfig, StaticConfig, TopicConfig};
+use millrace_core::metadata::{Image, Topic};
+use millrace_types::BrokerId;
+
+use crate::metadata::{Change, Follow};
+use crate::net::NetOptions;
+use crate::net::admission::Admission;
+use crate::partitions::{OpeningProgress, Partitions};
+use crate::readiness::Readiness;
+
+/// What handlers see of the metadata: the image and the configs of this moment.
+#[derive(Clone)]
+pub struct Published {
+    /// What the cluster knows about itself.
+    pub image: Arc<ArcSwap<Image>>,
+    /// The configs in force.
+    pub config: Arc<ArcSwap<BrokerConfig>>,
+}
+
+impl fmt::Debug for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Published").finish_non_exhaustive()
+    }
+}
+
+/// Follows the metadata for one broker.
+#[derive(Debug)]
+pub struct Follower {
+    /// This broker.
+    pub node_id: BrokerId,
+    /// The configs that the broker was started with.
+    pub file: StaticConfig,
+    /// The partitions to open and close.
+    pub partitions: Arc<Partitions>,
+    /// Who may connect.
+    pub admission: Arc<Admission>,
+    /// Where progress is told.
+    pub readiness: Arc<Readiness>,
+    /// Where the result is put.
+    pub published: Published,
+}
+
+impl Follow for Follower {
+    async fn follow(&mut self, change: Change) {
+        let Change { image, delta, config } = change;
+        if let Some(config) = config {
+            let network = &config.network;
+            let bounds = NetOptions::of(network);
+            self.admission.set_limits(bounds.connections_max, bounds.connections_per_ip_max);
+            self.published.config.store(config);
+        }
+        let configs = |topic: &Topic| {
+            TopicConfig::resolve(&topic.values, &image.layers(self.node_id, &self.file))
+        };
+        let progress = |progress: OpeningProgress| self.tell(progress);
+        self.partitions.follow(&delta, &image, &configs, &progress).await;
+        self.published.image.store(image);
+        self.readiness.is_done(LOGS);
+    }
+}
+
+/// What the broker waits for while logs are opened.
+const LOGS: &str = "logs";
+
+impl Follower {
+    fn tell(&self, progress: OpeningProgress) {
+        let OpeningProgress { done, total } = progress;
+        self.readiness.wait_for(LOGS, format!("{done} of {total} opened"));
+    }
+}
