@@ -165,7 +165,8 @@ mod tests {
         };
         let wanted: Vec<WantedTopic> = wanted.iter().map(topic).collect();
         let told = match plan(&seen, &wanted) {
-            Ok(plan) => plan.to_string(),
+            // `expect!` takes away what all lines are indented by.
+            Ok(plan) => format!("plan\n{plan}"),
             Err(error) => error.to_string(),
         };
         expected.assert_eq(&told);
@@ -177,6 +178,7 @@ mod tests {
             &[("b", "1"), ("c", "3 x=1 y=2"), ("d", "1 x=1"), ("e", "9")],
             &[("a", "2 x=1"), ("b", "4"), ("c", "3 x=5"), ("d", "1 x=1")],
             &expect![[r#"
+                plan
                   + a: 2 partitions, x=1
                   ~ b: 1 -> 4 partitions
                   ~ c: x=5 y=(default)
