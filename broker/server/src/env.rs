@@ -41,10 +41,11 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
-    /// Half for files, half for connections, some for all the rest.
+    /// A third for files, which can be closed and opened again, two for connections, which cannot,
+    /// and some for all the rest.
     pub fn of(limit: usize) -> Descriptors {
         let shared = limit.saturating_sub(limits::DESCRIPTORS_RESERVED);
-        let files_max = (shared / 2).max(limits::LOG_FILES_OPEN_MIN);
+        let files_max = (shared / 3).max(limits::LOG_FILES_OPEN_MIN);
         Descriptors { files_max, connections_max: shared.saturating_sub(files_max).max(1) }
     }
 
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn files_come_first_when_descriptors_are_few() {
         for (limit, files_max, connections_max) in
-            [(20_000, 9_950, 9_950), (1_024, 462, 462), (200, 64, 36), (10, 64, 1)]
+            [(20_000, 6_633, 13_267), (1_024, 308, 616), (200, 64, 36), (10, 64, 1)]
         {
             assert_eq!(Descriptors::of(limit), Descriptors { files_max, connections_max });
         }
