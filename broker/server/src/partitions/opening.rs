@@ -48,12 +48,11 @@ impl Partitions {
             openings.push_back(Opening { state: state.clone(), terms });
         }
         let total = openings.len();
-        let done = Arc::clone(self).each(openings, |partitions, opening| partitions.open(opening));
-        let mut done = done;
-        for count in 1..=total {
-            if done.recv().await.is_none() {
-                break;
-            }
+        let work = |partitions: &Partitions, opening| partitions.open(opening);
+        let mut done = Arc::clone(self).each(openings, work);
+        let mut count = 0;
+        while done.recv().await.is_some() {
+            count += 1;
             progress(OpeningProgress { done: count, total });
         }
     }
@@ -100,13 +99,10 @@ impl Partitions {
     /// Takes partitions out of use whose topic is gone; their files go some time later.
     pub(super) async fn delete_all(self: &Arc<Self>, closed: &[(TopicPartition, TopicId)]) {
         let closed: VecDeque<_> = closed.iter().cloned().collect();
-        let total = closed.len();
         let mut done = Arc::clone(self).each(closed, |partitions, (id, topic_id)| {
             partitions.delete(&id, topic_id);
         });
-        for _ in 0..total {
-            let _ = done.recv().await;
-        }
+        while done.recv().await.is_some() {}
     }
 
     fn delete(&self, id: &TopicPartition, topic_id: TopicId) {
@@ -137,9 +133,7 @@ impl Partitions {
             let mut closed = into.lock().unwrap_or_else(PoisonError::into_inner);
             closed.insert(partition.id().clone(), offsets);
         });
-        for _ in 0..total {
-            let _ = done.recv().await;
-        }
+        while done.recv().await.is_some() {}
         let dir = Arc::clone(&self.dir);
         let outcome = self.env.blocking.run(move || {
             let closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,7 +147,7 @@ impl Partitions {
     }
 
     /// Does `work` for each item, several at once, where it may block. Something is received for each
-    /// item that is done.
+    /// item that is done, and the end when all are and nobody holds on to `self` for it any more.
     fn each<T: Send + 'static>(
         self: Arc<Self>,
         items: VecDeque<T>,
@@ -174,6 +168,8 @@ impl Partitions {
                         // There is room for all; nobody listens if the broker is given up.
                         let _ = sender.try_send(());
                     }
+                    drop(partitions);
+                    drop(sender);
                 };
                 blocking.run(all).await;
             });
