@@ -136,3 +136,9 @@ pub const METADATA_COMMANDS_QUEUED_MAX: usize = 1024;
 
 /// Bytes of records that one write of the metadata log takes at most, beside the last change in it.
 pub const METADATA_WRITE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How much of a coordinator's log is read at once when it is replayed, in bytes.
+pub const COORDINATOR_REPLAY_READ_BYTES: usize = 1024 * 1024;
+
+/// How long a coordinator whose log cannot be read waits until it tries again, in milliseconds.
+pub const COORDINATOR_REPLAY_RETRY_MS: u64 = 1_000;

@@ -20,19 +20,30 @@ mod api_versions;
 mod authorized;
 pub mod compat;
 mod context;
+mod delete_groups;
 mod delete_records;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
 mod fetch;
+mod group_fields;
+mod heartbeat;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod permission;
 mod produce;
+mod sync_group;
 
 pub use context::RequestContext;
 pub use permission::{Operation, Permission, Resource};
@@ -70,7 +81,6 @@ macro_rules! answers {
 
 /// The same for a handler that may wait for other clients (joins). It is dropped when its client is
 /// gone; the next request of the connection is not started before it has answered.
-#[allow(unused_macros, reason = "used as soon as the first such handler has its row")]
 macro_rules! waits {
     ($module:ident) => {
         |context, frame| {
@@ -123,6 +133,62 @@ pub static TABLE: &[Api] = &[
         handler: answers!(metadata),
     },
     Api {
+        key: ApiKey::OffsetCommit,
+        permission: Permission::to(Operation::Read, Resource::Group),
+        proof: "e2e::clients",
+        differs: "",
+        handler: waits!(offset_commit),
+    },
+    Api {
+        key: ApiKey::OffsetFetch,
+        permission: Permission::to(Operation::Describe, Resource::Group),
+        proof: "e2e::clients",
+        differs: "",
+        handler: waits!(offset_fetch),
+    },
+    Api {
+        key: ApiKey::JoinGroup,
+        permission: Permission::to(Operation::Read, Resource::Group),
+        proof: "e2e::clients",
+        differs: "",
+        handler: waits!(join_group),
+    },
+    Api {
+        key: ApiKey::Heartbeat,
+        permission: Permission::to(Operation::Read, Resource::Group),
+        proof: "e2e::clients",
+        differs: "",
+        handler: answers!(heartbeat),
+    },
+    Api {
+        key: ApiKey::LeaveGroup,
+        permission: Permission::to(Operation::Read, Resource::Group),
+        proof: "e2e::clients",
+        differs: "",
+        handler: waits!(leave_group),
+    },
+    Api {
+        key: ApiKey::SyncGroup,
+        permission: Permission::to(Operation::Read, Resource::Group),
+        proof: "e2e::clients",
+        differs: "",
+        handler: waits!(sync_group),
+    },
+    Api {
+        key: ApiKey::DescribeGroups,
+        permission: Permission::to(Operation::Describe, Resource::Group),
+        proof: "e2e::clients",
+        differs: "",
+        handler: answers!(describe_groups),
+    },
+    Api {
+        key: ApiKey::ListGroups,
+        permission: Permission::to(Operation::Describe, Resource::Cluster),
+        proof: "e2e::clients",
+        differs: "",
+        handler: answers!(list_groups),
+    },
+    Api {
         key: ApiKey::ApiVersions,
         permission: Permission::NONE,
         proof: "server::api::api_versions",
@@ -156,6 +222,20 @@ pub static TABLE: &[Api] = &[
         proof: "e2e::clients",
         differs: "a broker has one directory",
         handler: answers!(describe_log_dirs),
+    },
+    Api {
+        key: ApiKey::DeleteGroups,
+        permission: Permission::to(Operation::Delete, Resource::Group),
+        proof: "e2e::clients",
+        differs: "",
+        handler: waits!(delete_groups),
+    },
+    Api {
+        key: ApiKey::OffsetDelete,
+        permission: Permission::to(Operation::Delete, Resource::Group),
+        proof: "e2e::clients",
+        differs: "",
+        handler: waits!(offset_delete),
     },
     Api {
         key: ApiKey::DescribeCluster,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use millrace_core::config::listener::Endpoint;
 use millrace_core::config::{BrokerConfig, ConfigError, StaticConfig};
+use millrace_core::group::GroupConfig;
 use millrace_core::metadata::Image;
 use millrace_core::metadata::decide::adopt_topics::FoundPartition;
 use millrace_core::replication::fetch_session::FetchSessions;
@@ -16,6 +17,7 @@ use millrace_types::{BrokerId, TopicPartition};
 use crate::api;
 use crate::env::Env;
 use crate::follower::{Follower, Published};
+use crate::group::Groups;
 use crate::health::Probes;
 use crate::metadata::{self, Metadata, MetadataOptions};
 use crate::metrics::{Metrics, gauge_value};
@@ -67,6 +69,7 @@ pub struct Broker {
     metadata: Metadata,
     partitions: Arc<Partitions>,
     fetch_sessions: Mutex<FetchSessions>,
+    groups: Arc<Groups>,
 }
 
 impl fmt::Debug for Broker {
@@ -94,10 +97,12 @@ impl Broker {
         let node_id = config.node_id;
         let slots = usize::try_from(config.network.fetch_session_slots).unwrap_or(0);
         let fetch_sessions = Mutex::new(FetchSessions::new(slots));
+        let groups = Arc::new(Groups::new(env.clone(), GroupConfig::from(&config.groups)));
         let follower = Follower {
             node_id,
             file: options.config.clone(),
             partitions: Arc::clone(&partitions),
+            groups: Arc::clone(&groups),
             admission: Arc::clone(net.admission()),
             readiness: Arc::clone(&options.probes.readiness),
             published: published.clone(),
@@ -111,8 +116,17 @@ impl Broker {
             found,
         };
         let metadata = Metadata::open(env.clone(), metadata_options, follower).await?;
-        let broker =
-            Broker { env, options, node_id, net, published, metadata, partitions, fetch_sessions };
+        let broker = Broker {
+            env,
+            options,
+            node_id,
+            net,
+            published,
+            metadata,
+            partitions,
+            fetch_sessions,
+            groups,
+        };
         broker.start_upkeep();
         Ok(Arc::new(broker))
     }
@@ -131,6 +145,8 @@ impl Broker {
     /// Closes in order: when this returns no connection is left, no task runs, all is flushed, and
     /// the directory is marked clean.
     pub async fn close(&self) {
+        // Members that wait for a rebalance would hold their connections open.
+        self.groups.close_all();
         self.net.close().await;
         self.env.tasks.stop().await;
         let epoch = self.image().brokers().get(&self.node_id).map(|broker| broker.epoch);
@@ -180,6 +196,11 @@ impl Broker {
     /// The fetch sessions; held only as long as one request is looked up.
     pub fn fetch_sessions(&self) -> MutexGuard<'_, FetchSessions> {
         self.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The groups that this broker coordinates.
+    pub fn groups(&self) -> &Arc<Groups> {
+        &self.groups
     }
 
     /// What the connections share.

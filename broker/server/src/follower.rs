@@ -8,6 +8,7 @@ use millrace_core::config::{BrokerConfig, StaticConfig, TopicConfig};
 use millrace_core::metadata::{Image, Topic};
 use millrace_types::BrokerId;
 
+use crate::group::Groups;
 use crate::metadata::{Change, Follow};
 use crate::net::NetOptions;
 use crate::net::admission::Admission;
@@ -38,6 +39,8 @@ pub struct Follower {
     pub file: StaticConfig,
     /// The partitions to open and close.
     pub partitions: Arc<Partitions>,
+    /// The groups to load and let go.
+    pub groups: Arc<Groups>,
     /// Who may connect.
     pub admission: Arc<Admission>,
     /// Where progress is told.
@@ -60,7 +63,8 @@ impl Follow for Follower {
         };
         let progress = |progress: OpeningProgress| self.tell(progress);
         self.partitions.follow(&delta, &image, &configs, &progress).await;
-        self.published.image.store(image);
+        self.published.image.store(Arc::clone(&image));
+        self.groups.follow(&delta, &image, &self.partitions);
         self.readiness.is_done(LOGS);
     }
 }

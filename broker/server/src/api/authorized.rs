@@ -34,3 +34,9 @@ pub fn cluster(is_asked: bool) -> i32 {
         | IDEMPOTENT_WRITE;
     if is_asked { all } else { NOT_ASKED }
 }
+
+/// What can be done to a group.
+pub fn group(is_asked: bool) -> i32 {
+    let all = READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
+    if is_asked { all } else { NOT_ASKED }
+}
