@@ -29,6 +29,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
 mod fetch;
+mod find_coordinator;
 mod group_fields;
 mod heartbeat;
 mod join_group;
@@ -145,6 +146,13 @@ pub static TABLE: &[Api] = &[
         proof: "e2e::clients",
         differs: "",
         handler: waits!(offset_fetch),
+    },
+    Api {
+        key: ApiKey::FindCoordinator,
+        permission: Permission::to(Operation::Describe, Resource::Named),
+        proof: "e2e::clients",
+        differs: "only for groups",
+        handler: answers!(find_coordinator),
     },
     Api {
         key: ApiKey::JoinGroup,
