@@ -122,10 +122,16 @@ impl ReadError {
 pub(crate) trait IoContext<T> {
     /// `action` is a verb: "write", "rename".
     fn at(self, action: &'static str, path: impl Into<PathBuf>) -> Result<T, LogError>;
+    /// The same where making the path costs more than is to be paid each time.
+    fn at_path(self, action: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T, LogError>;
 }
 
 impl<T> IoContext<T> for io::Result<T> {
     fn at(self, action: &'static str, path: impl Into<PathBuf>) -> Result<T, LogError> {
         self.map_err(|source| LogError::Io { action, path: path.into(), source })
+    }
+
+    fn at_path(self, action: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T, LogError> {
+        self.map_err(|source| LogError::Io { action, path: path(), source })
     }
 }

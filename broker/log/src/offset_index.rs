@@ -66,7 +66,10 @@ mod tests {
         match index.find(is_before) {
             Found::Entry(entry) => Some(entry.position),
             Found::InFile { stored } => {
-                search(file, stored, is_before).unwrap().map(|entry| entry.position)
+                let guesses = [0, stored / 2, stored, u64::from(target / 10), 3_000];
+                let found = guesses.map(|guess| search(file, stored, guess, is_before).unwrap());
+                assert_eq!(found, [found[0]; 5], "offset {target} by the guesses {guesses:?}");
+                found[0].map(|entry| entry.position)
             }
         }
     }
@@ -85,17 +88,18 @@ mod tests {
         let file = file(&dir);
         let mut index = SparseIndex::new(0, None);
         // Offsets 10, 20, ... at positions 1, 2, ...; written in parts.
-        for number in 1..=2_000 {
+        for number in 1..=20_000 {
             index.push(entry(number * 10, number));
-            if number % 700 == 0 {
+            if number % 7_000 == 0 {
                 let (bytes, position) = index.unwritten().unwrap();
                 write(&*file, &bytes, position).unwrap();
                 index.written();
             }
         }
-        assert_eq!(index.len(), 2_000);
-        for target in [0, 9, 10, 11, 19, 20, 6_999, 7_000, 13_999, 14_000, 14_001, 20_000, 99_999] {
-            let expected = (target / 10).min(2_000);
+        assert_eq!(index.len(), 20_000);
+        for target in (0..30).chain((0..400_000).step_by(1_337)).chain([139_999, 140_000, 140_001])
+        {
+            let expected = (target / 10).min(20_000);
             let expected = (expected > 0).then_some(expected);
             assert_eq!(find(&index, &*file, target), expected, "offset {target}");
         }
@@ -128,7 +132,10 @@ mod tests {
         let mut bytes = Vec::new();
         (1..=100).for_each(|number| entry(number, number).encode(&mut bytes));
         write(&*file, &bytes, 0).unwrap();
-        let found = search(&*file, 10_000, |entry: &OffsetEntry| entry.relative_offset <= 70);
-        assert_eq!(found.unwrap(), Some(entry(70, 70)));
+        for guess in [0, 50, 5_000, 20_000] {
+            let is_before = |entry: &OffsetEntry| entry.relative_offset <= 70;
+            let found = search(&*file, 10_000, guess, is_before).unwrap();
+            assert_eq!(found, Some(entry(70, 70)), "guess {guess}");
+        }
     }
 }

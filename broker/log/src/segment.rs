@@ -248,7 +248,7 @@ impl Segment {
             FileKind::OffsetIndex => &self.offset_index,
             FileKind::TimeIndex => &self.time_index,
         };
-        slot.get(&self.home.pool, mode, || self.path(kind)).at("open", self.path(kind))
+        slot.get(&self.home.pool, mode, || self.path(kind)).at_path("open", || self.path(kind))
     }
 
     /// Where one of the segment's files is.

@@ -108,26 +108,43 @@ impl<E: Entry> SparseIndex<E> {
 
 /// Looks in the first `count` entries of a file for the last one for which `is_before` holds.
 ///
+/// `guess` is the entry that is expected to be it. Entries lie about evenly over a segment, so a
+/// good guess finds it with one read; a bad one costs as much as halving does.
+///
 /// A file that is shorter than `count` entries (cut by its writer meanwhile) is searched as far as
 /// it goes.
 pub(crate) fn search<E: Entry>(
     file: &dyn File,
     count: u64,
+    guess: u64,
     is_before: impl Fn(&E) -> bool,
 ) -> io::Result<Option<E>> {
-    // Every entry below `low` is before; none from `high` on is.
-    let (mut low, mut high) = (0, count);
     let mut block = Vec::new();
-    while high - low > BLOCK_ENTRIES {
-        let middle = low + (high - low) / 2;
-        match read(file, middle, 1, &mut block)?.first() {
-            Some(entry) if is_before(entry) => low = middle,
-            Some(_) | None => high = middle,
+    // Every entry below `low` is before, none from `high` on is; `best` is the one at `low` - 1.
+    let (mut low, mut high) = (0, count);
+    let mut best = None;
+    let mut at = guess;
+    let mut step = BLOCK_ENTRIES / 2;
+    while low < high {
+        let first = at.saturating_sub(BLOCK_ENTRIES / 2).clamp(low, high - 1);
+        let entries: Vec<E> = read(file, first, (high - first).min(BLOCK_ENTRIES), &mut block)?;
+        let after = entries.partition_point(&is_before);
+        let is_whole = after == entries.len() && !entries.is_empty();
+        if let Some(&entry) = after.checked_sub(1).and_then(|index| entries.get(index)) {
+            best = Some(entry);
+            low = first.saturating_add(after as u64);
+            if !is_whole {
+                return Ok(best);
+            }
+            // On to the right, farther each time, but never past the middle of what is left.
+            at = low.saturating_add(step).min(low + (high - low) / 2);
+        } else {
+            high = first;
+            at = high.saturating_sub(step).max(low + (high - low) / 2);
         }
+        step = step.saturating_mul(8);
     }
-    let entries: Vec<E> = read(file, low, high - low, &mut block)?;
-    let after = entries.partition_point(is_before);
-    Ok(after.checked_sub(1).and_then(|index| entries.get(index)).copied())
+    Ok(best)
 }
 
 /// All entries of a file up to the first that does not ascend, as `ascends(previous, next)` says:

@@ -170,7 +170,7 @@ impl Log {
             && snapshots.is_empty()
             && !self.unsynced.names.is_dirty()
             && !self.unsynced.epochs.is_dirty();
-        if is_clean {
+        if is_clean || self.is_unused() {
             return Ok(None);
         }
         // Not before: a partition that is never used costs as few files as possible.
@@ -192,6 +192,14 @@ impl Log {
             epochs_version: self.unsynced.epochs.current,
             syncs_names: self.unsynced.names.is_dirty(),
         }))
+    }
+
+    /// Whether nothing was ever written: then a power cut may take the directory, too. It costs
+    /// little to make it again, and much to sync each of thousands.
+    fn is_unused(&self) -> bool {
+        self.end_offset() == Offset::ZERO
+            && self.active().base_offset() == Offset::ZERO
+            && self.reader().latest_epoch().is_none()
     }
 
     fn unflushed_segments(&self) -> Vec<Arc<Segment>> {

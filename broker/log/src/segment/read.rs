@@ -99,7 +99,8 @@ impl Segment {
         end: u64,
     ) -> Result<Option<BatchPlace>, LogError> {
         let relative = self.relative(offset).unwrap_or(u32::MAX);
-        let entry = self.find_entry(|entry| entry.relative_offset <= relative)?;
+        let share = (offset.since(self.base_offset), self.span_records());
+        let entry = self.find_entry(share, |entry| entry.relative_offset <= relative)?;
         let start = entry.map_or(0, |entry| u64::from(entry.position));
         let mut walk = Walk::new(self, start, end)?;
         while let Some(place) = walk.next_batch()? {
@@ -120,7 +121,7 @@ impl Segment {
         end: u64,
     ) -> Result<(u64, Offset), LogError> {
         // All batches before such an entry's lie within both.
-        let entry = self.find_entry(|entry| {
+        let entry = self.find_entry((limit, end), |entry| {
             u64::from(entry.position) <= limit && self.absolute(entry.relative_offset) < upper_bound
         })?;
         let start = entry.map_or(0, |entry| u64::from(entry.position)).max(first.position);
@@ -138,9 +139,18 @@ impl Segment {
         Ok(boundary)
     }
 
-    /// The last entry of the offset index for which `is_before` holds.
+    /// How many offsets the index spans, about.
+    fn span_records(&self) -> u64 {
+        let tail = self.lock();
+        let last = tail.indexes.as_ref().and_then(|indexes| indexes.offsets.last());
+        last.map_or(1, |entry| u64::from(entry.relative_offset))
+    }
+
+    /// The last entry of the offset index for which `is_before` holds; expected to lie at this
+    /// `share` (numerator, denominator) of the index.
     fn find_entry(
         &self,
+        share: (u64, u64),
         is_before: impl Fn(&OffsetEntry) -> bool,
     ) -> Result<Option<OffsetEntry>, LogError> {
         self.load_indexes()?;
@@ -153,8 +163,9 @@ impl Segment {
             Found::InFile { stored: 0 } => Ok(None),
             Found::InFile { stored } => {
                 let file = self.file(FileKind::OffsetIndex)?;
-                sparse_index::search(&*file, stored, is_before)
-                    .at("read", self.path(FileKind::OffsetIndex))
+                let guess = stored.saturating_mul(share.0) / share.1.max(1);
+                sparse_index::search(&*file, stored, guess, is_before)
+                    .at_path("read", || self.path(FileKind::OffsetIndex))
             }
         }
     }
@@ -168,7 +179,7 @@ impl Segment {
         if let Some(offset) = known {
             return Ok(offset);
         }
-        let entry = self.find_entry(|_| true)?;
+        let entry = self.find_entry((1, 1), |_| true)?;
         let mut walk = Walk::new(self, entry.map_or(0, |entry| u64::from(entry.position)), end)?;
         let mut offset = self.base_offset;
         while let Some(place) = walk.next_batch()? {

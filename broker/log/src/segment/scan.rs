@@ -107,6 +107,6 @@ impl<'a> Scanner<'a> {
         self.chunk_start = self.position;
         self.file
             .read_exact_at(&mut self.chunk, self.position)
-            .at("read", self.segment.path(FileKind::Log))
+            .at_path("read", || self.segment.path(FileKind::Log))
     }
 }

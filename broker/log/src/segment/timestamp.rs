@@ -69,7 +69,7 @@ impl Segment {
             Found::InFile { stored: 0 } => Ok(None),
             Found::InFile { stored } => {
                 let file = self.file(FileKind::TimeIndex)?;
-                sparse_index::search(&*file, stored, is_before)
+                sparse_index::search(&*file, stored, stored / 2, is_before)
                     .at("read", self.path(FileKind::TimeIndex))
             }
         }

@@ -67,6 +67,6 @@ impl<'a> Walk<'a> {
         self.block_start = self.position;
         self.file
             .read_exact_at(&mut self.block, self.position)
-            .at("read", self.segment.path(FileKind::Log))
+            .at_path("read", || self.segment.path(FileKind::Log))
     }
 }

@@ -127,7 +127,7 @@ impl SegmentWriter {
         let start = self.segment.size_bytes();
         let path = || self.segment.path(FileKind::Log);
         let file = self.segment.file(FileKind::Log).map_err(WriteError::Undone)?;
-        if let Err(error) = file.write_all_at(parts, start).at("append to", path()) {
+        if let Err(error) = file.write_all_at(parts, start).at_path("append to", path) {
             return Err(match file.set_len(start) {
                 Ok(()) => WriteError::Undone(error),
                 Err(_) => WriteError::Torn(error),
