@@ -138,14 +138,14 @@ pub static TABLE: &[Api] = &[
         permission: Permission::to(Operation::Read, Resource::Group),
         proof: "e2e::clients",
         differs: "",
-        handler: waits!(offset_commit),
+        handler: answers!(offset_commit),
     },
     Api {
         key: ApiKey::OffsetFetch,
         permission: Permission::to(Operation::Describe, Resource::Group),
         proof: "e2e::clients",
         differs: "",
-        handler: waits!(offset_fetch),
+        handler: answers!(offset_fetch),
     },
     Api {
         key: ApiKey::FindCoordinator,
@@ -173,7 +173,7 @@ pub static TABLE: &[Api] = &[
         permission: Permission::to(Operation::Read, Resource::Group),
         proof: "e2e::clients",
         differs: "",
-        handler: waits!(leave_group),
+        handler: answers!(leave_group),
     },
     Api {
         key: ApiKey::SyncGroup,
@@ -236,14 +236,14 @@ pub static TABLE: &[Api] = &[
         permission: Permission::to(Operation::Delete, Resource::Group),
         proof: "e2e::clients",
         differs: "",
-        handler: waits!(delete_groups),
+        handler: answers!(delete_groups),
     },
     Api {
         key: ApiKey::OffsetDelete,
         permission: Permission::to(Operation::Delete, Resource::Group),
         proof: "e2e::clients",
         differs: "",
-        handler: waits!(offset_delete),
+        handler: answers!(offset_delete),
     },
     Api {
         key: ApiKey::DescribeCluster,

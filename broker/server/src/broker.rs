@@ -145,9 +145,8 @@ impl Broker {
     /// Closes in order: when this returns no connection is left, no task runs, all is flushed, and
     /// the directory is marked clean.
     pub async fn close(&self) {
-        // Members that wait for a rebalance would hold their connections open.
-        self.groups.close_all();
         self.net.close().await;
+        self.groups.close_all();
         self.env.tasks.stop().await;
         let epoch = self.image().brokers().get(&self.node_id).map(|broker| broker.epoch);
         self.partitions.close(epoch.and_then(|epoch| i64::try_from(epoch).ok())).await;

@@ -3,5 +3,6 @@
 mod connections;
 mod data_path;
 mod frames;
+mod groups;
 mod process;
 mod support;
