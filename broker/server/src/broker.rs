@@ -127,8 +127,22 @@ impl Broker {
             fetch_sessions,
             groups,
         };
+        broker.measure_logs();
         broker.start_upkeep();
         Ok(Arc::new(broker))
+    }
+
+    /// Has the metrics tell of the logs.
+    fn measure_logs(&self) {
+        let partitions = Arc::clone(&self.partitions);
+        self.metrics().sample_with(move |sampled| {
+            let all = partitions.all();
+            let bytes: u64 = all.iter().map(|partition| partition.reader().size_bytes()).sum();
+            let space = partitions.dir().space().map_or(0, |space| space.usable_bytes);
+            sampled.partitions.set(gauge_value(all.len()));
+            sampled.logs_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            sampled.usable_bytes.set(i64::try_from(space).unwrap_or(i64::MAX));
+        });
     }
 
     /// Starts what is done from time to time.

@@ -69,8 +69,8 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
 
     let mut stop = StopSignals::install()?;
     raise_open_files_limit();
-    let env = Env::real();
     let probes = Probes::default();
+    let env = Env::real().measured(&probes.metrics);
     if let Some(address) = args.http {
         health::serve(&env.tasks, probes.clone(), address)
             .await

@@ -10,6 +10,8 @@ use millrace_log::disk::{Disk, RealDisk};
 
 use crate::blocking::Blocking;
 use crate::clock::Clock;
+use crate::measured_disk::MeasuredDisk;
+use crate::metrics::Metrics;
 use crate::random::Random;
 use crate::tasks::Tasks;
 
@@ -68,6 +70,13 @@ impl Env {
             tasks: Tasks::default(),
             descriptors: Descriptors::of_process(),
         }
+    }
+
+    /// The same world with the disk's figures in `metrics`.
+    #[must_use]
+    pub fn measured(mut self, metrics: &Metrics) -> Env {
+        self.disk = Arc::new(MeasuredDisk::new(self.disk, metrics.disk().clone()));
+        self
     }
 
     /// A world on one thread, with virtual time and chance from `seed`.

@@ -15,6 +15,7 @@ pub mod env;
 pub mod follower;
 pub mod group;
 pub mod health;
+pub mod measured_disk;
 pub mod metadata;
 pub mod metrics;
 pub mod net;

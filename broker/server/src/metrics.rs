@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::api::TABLE;
+use crate::measured_disk::DiskFigures;
 use crate::net::service::Stamp;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -43,6 +44,7 @@ pub struct Metrics {
     apis: Vec<OfApi>,
     errors: Family<ErrorLabels, Counter>,
     refused: Counter,
+    disk: DiskFigures,
     /// Figures that are looked up when they are asked for.
     pub sampled: Sampled,
     samplers: Mutex<Vec<Sampler>>,
@@ -60,6 +62,12 @@ pub struct Sampled {
     pub requests_in_flight_bytes: Gauge,
     /// Tasks that run.
     pub tasks: Gauge,
+    /// Partitions that are open.
+    pub partitions: Gauge,
+    /// Bytes of all logs.
+    pub logs_bytes: Gauge,
+    /// Bytes that may still be written to the volume.
+    pub usable_bytes: Gauge,
 }
 
 impl Sampled {
@@ -72,6 +80,19 @@ impl Sampled {
             self.requests_in_flight_bytes.clone(),
         );
         registry.register("tasks", "Tasks that run", self.tasks.clone());
+        registry.register("partitions", "Open partitions", self.partitions.clone());
+        registry.register_with_unit(
+            "logs",
+            "Size of all logs",
+            Unit::Bytes,
+            self.logs_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "disk_usable",
+            "What may still be written to the volume of the logs",
+            Unit::Bytes,
+            self.usable_bytes.clone(),
+        );
     }
 }
 
@@ -141,9 +162,10 @@ impl Metrics {
             "Connections closed because the client broke a rule or a limit was reached",
             refused.clone(),
         );
+        let disk = DiskFigures::new(&mut registry);
         let sampled = Sampled::default();
         sampled.register(&mut registry);
-        Metrics { registry, apis, errors, refused, sampled, samplers: Mutex::default() }
+        Metrics { registry, apis, errors, refused, disk, sampled, samplers: Mutex::default() }
     }
 
     /// Counts a request that was answered now, with `response_bytes` bytes.
@@ -168,6 +190,11 @@ impl Metrics {
     /// Counts a connection that was closed from our side for a reason.
     pub fn refused(&self) {
         self.refused.inc();
+    }
+
+    /// The figures of the disk.
+    pub fn disk(&self) -> &DiskFigures {
+        &self.disk
     }
 
     /// Has `sampler` look figures up each time before they are read.

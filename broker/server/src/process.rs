@@ -39,8 +39,8 @@ pub async fn start(args: StartArgs) -> anyhow::Result<()> {
     let config = settings::gather(args.config, std::env::vars(), args.overrides)?;
     let mut stop = StopSignals::install()?;
     raise_open_files_limit();
-    let env = Env::real();
     let probes = Probes::default();
+    let env = Env::real().measured(&probes.metrics);
     if let Some(address) = args.http {
         let address = health::serve(&env.tasks, probes.clone(), address)
             .await
