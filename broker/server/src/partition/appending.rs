@@ -207,6 +207,8 @@ impl Writer {
         while !rest.is_empty() {
             let info = self.log.append(rest, now)?;
             self.unannounced_bytes = self.unannounced_bytes.saturating_add(info.size_bytes);
+            // What is done with is made durable: it need not be read again after a crash.
+            self.flushing.is_wanted |= info.has_rolled;
             if let Some(hot_from) = self.heat.warm(info.size_bytes, info.next_offset) {
                 partition.set_hot_from(hot_from);
             }

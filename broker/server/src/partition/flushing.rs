@@ -15,7 +15,7 @@ use super::{Partition, PartitionError, Writer};
 pub(super) struct Flushing {
     is_running: bool,
     /// Someone wants all that is there to be durable, whatever the topic says.
-    is_wanted: bool,
+    pub(super) is_wanted: bool,
     /// A flush will be wanted when `flush.ms` has passed.
     is_timed: bool,
 }

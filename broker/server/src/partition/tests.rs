@@ -226,6 +226,21 @@ async fn with_flush_messages_nothing_is_answered_or_read_before_it_is_durable() 
 }
 
 #[tokio::test]
+async fn a_segment_that_is_done_with_is_flushed_unasked() {
+    let home = Home::new(|config| config.log.segment_bytes = 100);
+    let partition = home.open();
+    for _ in 0..2 {
+        answered(append(&partition, &[b"a"])).await.unwrap();
+    }
+    let flushed = async {
+        while partition.offsets().unwrap().recovery_point < Offset::new(1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), flushed).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_long_poll_is_woken_by_an_append() {
     let home = Home::new(|_| {});
     let partition = home.open();
