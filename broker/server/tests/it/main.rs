@@ -2,6 +2,7 @@
 
 mod connections;
 mod data_path;
+mod disks;
 mod frames;
 mod groups;
 mod process;
