@@ -25,9 +25,9 @@ mod subscription;
 mod timers;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_types::{GroupId, PartitionIndex, TimestampMs};
+use millrace_types::{GroupId, PartitionIndex, TimestampMs, TopicId, TopicName};
 
 pub use change::{Change, Reason};
 pub use config::GroupConfig;
@@ -168,6 +168,17 @@ impl Coordinator {
                 });
             }
         }
+    }
+
+    /// The topics in which groups have offsets, by name and id; zero where no id is known.
+    ///
+    /// For the driver to compare with the topics that there are, after a replay.
+    pub fn topics_with_offsets(&self) -> BTreeSet<(TopicName, TopicId)> {
+        let topics = self.groups.values().flat_map(|group| group.offsets.topics());
+        let topics = topics.flat_map(|(topic, partitions)| {
+            partitions.values().map(move |offset| (topic.clone(), offset.topic_id))
+        });
+        topics.collect()
     }
 
     /// When [`Input::Tick`] is due; `None` if nothing is waited for.

@@ -40,7 +40,7 @@ impl Groups {
 
     /// Follows a change of the metadata: coordinates what this broker leads of the offsets topic, and
     /// forgets offsets in topics that are gone. To be called when `partitions` has followed it.
-    pub fn follow(&self, delta: &Delta, image: &Image, partitions: &Partitions) {
+    pub fn follow(&self, delta: &Delta, image: &Arc<Image>, partitions: &Partitions) {
         let is_ours = |id: &TopicPartition| id.topic.as_str() == CONSUMER_OFFSETS;
         for (id, _) in delta.closed.iter().filter(|(id, _)| is_ours(id)) {
             self.close(id.partition);
@@ -49,7 +49,9 @@ impl Groups {
             let id = &state.partition;
             let partition = partitions.get(id).filter(|_| is_ours(id));
             match partition {
-                Some(partition) if partition.terms().leadership.is_some() => self.lead(&partition),
+                Some(partition) if partition.terms().leadership.is_some() => {
+                    self.lead(&partition, image)
+                }
                 Some(_) => self.close(id.partition),
                 None => {}
             }
@@ -64,19 +66,20 @@ impl Groups {
     }
 
     /// Coordinates the groups of a partition that this broker leads, if it does not do so already.
-    fn lead(&self, partition: &Arc<Partition>) {
+    fn lead(&self, partition: &Arc<Partition>, image: &Arc<Image>) {
         let index = partition.id().partition;
         let is_known = self.read().get(&index).is_some_and(|shard| shard.is_of(partition));
         if !is_known {
-            self.open(partition);
+            self.open(partition, image);
         }
     }
 
     /// This broker leads a partition of the offsets topic from now on: its groups are read from it.
-    pub fn open(&self, partition: &Arc<Partition>) {
+    pub fn open(&self, partition: &Arc<Partition>, image: &Arc<Image>) {
         let index = partition.id().partition;
         let log = CoordinatorLog::new(Arc::clone(partition));
-        let shard = Shard::open(self.env.clone(), index, log, self.config.clone());
+        let shard =
+            Shard::open(self.env.clone(), index, log, self.config.clone(), Arc::clone(image));
         if let Some(before) = self.write().insert(index, shard) {
             before.close();
         }

@@ -21,6 +21,7 @@ use millrace_core::group::{
     Change, Client, Coordinator, DeletedTopic, GroupConfig, GroupError, GroupRecord, Input, Output,
     Reply, Request, Ticket, Token,
 };
+use millrace_core::metadata::Image;
 use millrace_types::{PartitionIndex, TimestampMs};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -36,6 +37,8 @@ pub(super) struct Shard {
     index: PartitionIndex,
     log: CoordinatorLog,
     config: GroupConfig,
+    /// The topics that there were when this broker began to lead.
+    image: Arc<Image>,
     state: Mutex<State>,
     /// Wakes the timer when it is to look again.
     timer: Notify,
@@ -95,6 +98,7 @@ impl Shard {
         index: PartitionIndex,
         log: CoordinatorLog,
         config: GroupConfig,
+        image: Arc<Image>,
     ) -> Arc<Shard> {
         let state = State {
             life: Life::Loading,
@@ -105,7 +109,7 @@ impl Shard {
             timer_until: None,
         };
         let timer = Notify::new();
-        let shard = Shard { env, index, log, config, state: Mutex::new(state), timer };
+        let shard = Shard { env, index, log, config, image, state: Mutex::new(state), timer };
         let shard = Arc::new(shard);
         shard.load();
         shard

@@ -31,12 +31,16 @@ struct World {
     env: Env,
     partition: Arc<Partition>,
     groups: Groups,
-    image: Image,
+    image: Arc<Image>,
 }
 
 fn offsets_topic() -> TopicPartition {
     let topic = TopicName::parse(CONSUMER_OFFSETS).unwrap();
     TopicPartition { topic, partition: PartitionIndex::default() }
+}
+
+fn topic() -> TopicName {
+    TopicName::parse("t").unwrap()
 }
 
 fn topic_id() -> TopicId {
@@ -45,24 +49,23 @@ fn topic_id() -> TopicId {
 
 impl World {
     async fn new() -> World {
-        World::on(FaultyDisk::new(1)).await
+        World::on(FaultyDisk::new(1), &[]).await
     }
 
     /// Starts on what is on the disk, and waits until the groups are loaded.
-    async fn on(disk: FaultyDisk) -> World {
-        let world = World::loading(disk);
+    async fn on(disk: FaultyDisk, gone: &[TopicId]) -> World {
+        let world = World::loading(disk, gone);
         while world.groups.loading() > 0 {
             tokio::task::yield_now().await;
         }
         world
     }
 
-    fn loading(disk: FaultyDisk) -> World {
+    fn loading(disk: FaultyDisk, gone: &[TopicId]) -> World {
         let clock = Clock::starting_at(TimestampMs::new(1_000_000));
         let env = Env::simulated(Arc::new(disk.clone()), clock, 1);
         let partition = open(&env, &disk);
         let groups = Groups::new(env.clone(), GroupConfig::default());
-        groups.open(&partition);
         let mut image = Image::default();
         let one = millrace_core::metadata::Partition {
             replicas: vec![broker()],
@@ -71,18 +74,27 @@ impl World {
             leader_epoch: LeaderEpoch::ZERO,
             partition_epoch: 0,
         };
-        let name = offsets_topic().topic;
-        let created = Record::TopicCreated { topic_id: topic_id(), name, partitions: vec![one] };
-        image.apply(&created, &mut Touched::default());
+        let topics = [(offsets_topic().topic, topic_id()), (topic(), Uuid::from_bytes([3; 16]))];
+        for (name, topic_id) in topics.into_iter().filter(|(_, id)| !gone.contains(id)) {
+            let created = Record::TopicCreated { topic_id, name, partitions: vec![one.clone()] };
+            image.apply(&created, &mut Touched::default());
+        }
+        let image = Arc::new(image);
+        groups.open(&partition, &image);
         World { disk, env, partition, groups, image }
     }
 
     /// Stops in order and starts again on the same disk.
     async fn restart(self) -> World {
+        self.restart_without(&[]).await
+    }
+
+    /// The same, after these topics were deleted behind the groups' back.
+    async fn restart_without(self, gone: &[TopicId]) -> World {
         self.groups.close_all();
         self.partition.retire().unwrap().close().unwrap();
         self.env.tasks.stop().await;
-        World::on(self.disk).await
+        World::on(self.disk, gone).await
     }
 
     async fn ask<C: Command>(&self, command: C) -> C::Answer {
@@ -179,7 +191,7 @@ fn commit(offset: i64) -> OffsetCommitRequest {
         instance: None,
         retention_ms: None,
         offsets: vec![OffsetToCommit {
-            topic: TopicName::parse("t").unwrap(),
+            topic: topic(),
             topic_id: Uuid::from_bytes([3; 16]),
             partition: PartitionIndex::default(),
             offset,
@@ -247,7 +259,7 @@ async fn a_coordinator_without_groups_has_no_task() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_while_the_log_is_read_is_told_to_come_again() {
-    let world = World::loading(FaultyDisk::new(1));
+    let world = World::loading(FaultyDisk::new(1), &[]);
     assert_eq!(world.ask(commit(5)).await, Err(GroupError::LoadInProgress));
     let listed = world.groups.list(&client(), &ListRequest::default()).await;
     assert_eq!(listed, Err(GroupError::LoadInProgress));
@@ -286,11 +298,20 @@ async fn commits_that_come_together_are_all_kept_in_order() {
 async fn offsets_go_with_their_topic() {
     let world = World::new().await;
     world.ask(commit(5)).await.unwrap();
-    let name = TopicName::parse("t").unwrap();
+    let name = topic();
     let gone = DeletedTopic { name: name.clone(), id: Uuid::from_bytes([4; 16]) };
     world.groups.forget_topics(&[gone]);
     assert_eq!(world.fetch().await, Some(5), "another topic of that name");
     world.groups.forget_topics(&[DeletedTopic { name, id: Uuid::from_bytes([3; 16]) }]);
+    assert_eq!(world.fetch().await, None);
+    assert_eq!(world.restart().await.fetch().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn offsets_of_a_topic_that_went_before_a_crash_go_at_the_next_start() {
+    let world = World::new().await;
+    world.ask(commit(5)).await.unwrap();
+    let world = world.restart_without(&[Uuid::from_bytes([3; 16])]).await;
     assert_eq!(world.fetch().await, None);
     assert_eq!(world.restart().await.fetch().await, None);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_core::group::{Coordinator, GroupConfig, GroupRecord, Input};
+use millrace_core::group::{Coordinator, DeletedTopic, GroupConfig, GroupRecord, Input};
 use millrace_core::limits;
 use tokio::time::Instant;
 
@@ -65,6 +65,10 @@ impl Shard {
         if !matches!(state.life, Life::Loading) {
             return;
         }
+        // A crash may have come between the end of a topic and that of its offsets.
+        let known = coordinator.topics_with_offsets().into_iter();
+        let gone = known.filter(|(_, id)| !id.is_zero() && self.image.topic_by_id(*id).is_none());
+        state.forgotten.extend(gone.map(|(name, id)| DeletedTopic { name, id }));
         let clock = SteadyClock { base: self.env.clock.now(), origin: Instant::now() };
         state.life = Life::Serving(Box::new(Serving { coordinator, clock }));
         let effects = self.step(&mut state, Input::Loaded);
