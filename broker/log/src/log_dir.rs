@@ -6,9 +6,9 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use millrace_types::{BrokerId, LeaderEpoch, Offset, TimestampMs, TopicId, TopicPartition, Uuid};
+use millrace_types::{LeaderEpoch, TimestampMs, TopicId, TopicPartition, Uuid};
 
-use crate::checkpoint::{self, CheckpointError, PARTITION_METADATA};
+use crate::checkpoint::{self, PARTITION_METADATA};
 use crate::config::LogConfig;
 use crate::disk::{Disk, OpenMode, Space};
 use crate::epoch_cache::LEADER_EPOCH_CHECKPOINT;
@@ -17,12 +17,18 @@ use crate::file_name::DirName;
 use crate::file_pool::FilePool;
 use crate::log::{Deletion, Log, LogOptions, RecoveryProgress};
 
+mod checkpoints;
 mod clean_shutdown;
+mod error;
 mod meta;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoints::LogOffsets;
+pub use error::LogDirError;
 pub use meta::MetaProperties;
+
+use checkpoints::Checkpoints;
 
 /// How to open a directory.
 #[derive(Clone, Debug)]
@@ -69,80 +75,6 @@ pub struct FoundPartition {
     pub topic_id: Option<TopicId>,
 }
 
-/// The offsets of one log that are written down from time to time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogOffsets {
-    /// For `recovery-point-offset-checkpoint`.
-    pub recovery_point: Offset,
-    /// For `log-start-offset-checkpoint`.
-    pub start_offset: Offset,
-    /// For `replication-offset-checkpoint`.
-    pub high_watermark: Offset,
-}
-
-/// Why a directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum LogDirError {
-    /// The disk belongs to another cluster.
-    #[error("{} belongs to cluster {found}, this broker to cluster {expected}", root.display())]
-    ForeignCluster {
-        /// The directory.
-        root: PathBuf,
-        /// The id on the disk.
-        found: String,
-        /// The broker's.
-        expected: String,
-    },
-    /// The disk belongs to another broker.
-    #[error("{} belongs to node.id={found}, this broker has node.id={expected}", root.display())]
-    ForeignNode {
-        /// The directory.
-        root: PathBuf,
-        /// The id on the disk.
-        found: BrokerId,
-        /// The broker's.
-        expected: BrokerId,
-    },
-    /// The disk is another one than the cluster knows.
-    #[error("{} has directory.id={found}, the cluster knows it as {expected}", root.display())]
-    ForeignDirectory {
-        /// The directory.
-        root: PathBuf,
-        /// The id on the disk.
-        found: Uuid,
-        /// The id that the cluster knows.
-        expected: Uuid,
-    },
-    /// Another process has the directory open.
-    #[error("{} is in use by another process, which holds its .lock", root.display())]
-    Locked {
-        /// The directory.
-        root: PathBuf,
-    },
-    /// `meta.properties` cannot be understood.
-    #[error("{}: {reason}", path.display())]
-    MetaProperties {
-        /// The file.
-        path: PathBuf,
-        /// The key and what is wrong with it.
-        reason: String,
-    },
-    /// The disk failed.
-    #[error(transparent)]
-    Log(#[from] LogError),
-}
-
-/// The three checkpoint files of a directory.
-#[derive(Debug, Default)]
-struct Checkpoints {
-    recovery_points: BTreeMap<TopicPartition, Offset>,
-    start_offsets: BTreeMap<TopicPartition, Offset>,
-    high_watermarks: BTreeMap<TopicPartition, Offset>,
-}
-
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-const START_OFFSETS: &str = "log-start-offset-checkpoint";
-const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 const LOCK: &str = ".lock";
 
 impl LogDir {
@@ -181,11 +113,7 @@ impl LogDir {
             }
         };
         let clean_shutdown = clean_shutdown::take(&*disk, &root)?;
-        let checkpoints = Mutex::new(Checkpoints {
-            recovery_points: read_checkpoint(&*disk, &root, RECOVERY_POINTS)?,
-            start_offsets: read_checkpoint(&*disk, &root, START_OFFSETS)?,
-            high_watermarks: read_checkpoint(&*disk, &root, HIGH_WATERMARKS)?,
-        });
+        let checkpoints = Mutex::new(Checkpoints::read(&*disk, &root)?);
         let pool = Arc::new(FilePool::new(disk, open_files_max));
         Ok(LogDir {
             root,
@@ -325,18 +253,16 @@ impl LogDir {
         config: LogConfig,
         now: TimestampMs,
     ) -> LogOptions {
-        let checkpoints = self.checkpoints();
-        let of = |map: &BTreeMap<TopicPartition, Offset>| {
-            map.get(partition).copied().unwrap_or_default()
-        };
+        let LogOffsets { recovery_point, start_offset, high_watermark } =
+            self.checkpoints().of(partition);
         LogOptions {
             pool: Arc::clone(&self.pool),
             dir,
             config,
             producer_id_expiration_ms: self.producer_id_expiration_ms,
-            start_offset: of(&checkpoints.start_offsets),
-            recovery_point: of(&checkpoints.recovery_points),
-            high_watermark: of(&checkpoints.high_watermarks),
+            start_offset,
+            recovery_point,
+            high_watermark,
             was_closed: self.clean_shutdown.is_some(),
             now,
         }
@@ -372,21 +298,7 @@ impl LogDir {
         &self,
         offsets: &BTreeMap<TopicPartition, LogOffsets>,
     ) -> Result<(), LogError> {
-        let map = |select: fn(&LogOffsets) -> Offset| -> BTreeMap<TopicPartition, Offset> {
-            offsets.iter().map(|(at, offsets)| (at.clone(), select(offsets))).collect()
-        };
-        let write = |name, known: &mut BTreeMap<TopicPartition, Offset>, new| {
-            if *known != new {
-                checkpoint::write_offsets(self.disk(), &self.root.join(name), &new)?;
-                *known = new;
-            }
-            Ok::<(), LogError>(())
-        };
-        let mut checkpoints = self.checkpoints();
-        let Checkpoints { recovery_points, start_offsets, high_watermarks } = &mut *checkpoints;
-        write(RECOVERY_POINTS, recovery_points, map(|offsets| offsets.recovery_point))?;
-        write(START_OFFSETS, start_offsets, map(|offsets| offsets.start_offset))?;
-        write(HIGH_WATERMARKS, high_watermarks, map(|offsets| offsets.high_watermark))
+        self.checkpoints().write(self.disk(), &self.root, offsets)
     }
 
     /// Notes that all logs were closed and all checkpoints written: the next start scans nothing.
@@ -414,21 +326,6 @@ impl LogDir {
 impl fmt::Debug for LogDir {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogDir").field("root", &self.root).field("meta", &self.meta).finish()
-    }
-}
-
-/// A damaged checkpoint is as good as none: more is read at the start.
-fn read_checkpoint(
-    disk: &dyn Disk,
-    root: &Path,
-    name: &str,
-) -> Result<BTreeMap<TopicPartition, Offset>, LogError> {
-    match checkpoint::read_offsets(disk, &root.join(name)) {
-        Err(error @ (CheckpointError::Malformed { .. } | CheckpointError::Count { .. })) => {
-            tracing::warn!(%error, "going on without a checkpoint");
-            Ok(BTreeMap::new())
-        }
-        other => Ok(other?),
     }
 }
 
