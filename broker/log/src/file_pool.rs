@@ -163,7 +163,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{FilePool, PooledFile};
-    use crate::disk::{File, OpenMode, RealDisk};
+    use crate::disk::{FaultyDisk, File, OpenMode, RealDisk};
 
     fn open(pool: &FilePool, file: &PooledFile, dir: &Path, name: usize) -> Arc<dyn File> {
         file.get(pool, OpenMode::Create, || dir.join(name.to_string())).unwrap()
@@ -192,6 +192,20 @@ mod tests {
         open(&pool, &second, dir.path(), 2);
         held.write_all_at(&[std::io::IoSlice::new(b"x")], 0).unwrap();
         assert_eq!(open(&pool, &first, dir.path(), 1).len().unwrap(), 1);
+    }
+
+    #[test]
+    fn when_the_process_is_out_of_descriptors_what_is_not_used_is_closed() {
+        let disk = FaultyDisk::new(1);
+        let pool = FilePool::new(Arc::new(disk.clone()), 100);
+        let files: Vec<PooledFile> = (0..20).map(|_| PooledFile::default()).collect();
+        let held = open(&pool, &files[0], Path::new("/"), 0);
+        disk.set_files_open_max(Some(4));
+        for (name, file) in files.iter().enumerate() {
+            open(&pool, file, Path::new("/"), name);
+        }
+        assert!(disk.files_open() <= 4);
+        held.len().unwrap();
     }
 
     #[test]

@@ -5,16 +5,16 @@
 //! its offset, and recovery starts there instead of at the segment's beginning.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millrace_types::Offset;
 
 use super::Log;
-use crate::disk::{File, OpenMode};
+use crate::disk::{Disk, OpenMode};
 use crate::epoch_cache::EpochCache;
 use crate::error::{IoContext, LogError};
-use crate::file_name::FileKind;
+use crate::file_name::{FileKind, FileName};
 use crate::reader::Shared;
 use crate::segment::Segment;
 
@@ -113,7 +113,7 @@ pub struct FlushJob {
     rolled: Vec<Arc<Segment>>,
     /// The active segment, if its index entries count: if there is a snapshot.
     active: Option<Arc<Segment>>,
-    snapshots: Vec<(Offset, Arc<dyn File>)>,
+    snapshots: Vec<Offset>,
     epochs: Option<EpochCache>,
     new_files: Vec<PathBuf>,
     names_version: u64,
@@ -160,7 +160,7 @@ impl Log {
             self.unsynced.names_changed();
             self.unsynced.bytes_since_snapshot = 0;
         }
-        let snapshots = self.snapshots.unsynced();
+        let snapshots: Vec<Offset> = self.snapshots.unsynced().collect();
         let rolled = self.unsynced.rolled.clone();
         // The snapshot of a job that is still under way may be among them.
         let active = (!snapshots.is_empty()).then(|| Arc::clone(self.active()));
@@ -221,7 +221,7 @@ impl Log {
         if let Err(error) = outcome {
             return Err(self.fail(&error));
         }
-        for (offset, _) in &job.snapshots {
+        for offset in &job.snapshots {
             self.snapshots.synced(*offset);
         }
         self.unsynced
@@ -293,12 +293,12 @@ impl FlushJob {
             }
         }
         let home = &self.shared.home;
-        for path in &self.new_files {
-            let file = home.disk().open(path, OpenMode::Write).at("open", path)?;
-            file.sync().at("sync", path)?;
-        }
-        for (_, file) in &self.snapshots {
-            file.sync().at("sync a snapshot in", &home.dir)?;
+        let snapshots = self
+            .snapshots
+            .iter()
+            .map(|&offset| home.path(FileName::live(offset, FileKind::Snapshot)));
+        for path in self.new_files.iter().cloned().chain(snapshots) {
+            sync_other(home.disk(), &path)?;
         }
         if let Some(epochs) = &self.epochs {
             self.shared.save_epochs(epochs, self.epochs_version)?;
@@ -310,6 +310,14 @@ impl FlushJob {
             home.disk().sync_dir(parent).at("sync", parent)?;
         }
         Ok(())
+    }
+}
+
+/// Syncs a file that belongs to no segment. One that was removed meanwhile needs it no more.
+fn sync_other(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
+    match disk.open(path, OpenMode::Write).and_then(|file| file.sync()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.at("sync", path),
     }
 }
 

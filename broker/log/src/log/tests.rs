@@ -15,6 +15,7 @@ use crate::new_batch::NewBatch;
 use crate::reader::{LogReader, ReadRequest, Slice};
 
 mod append;
+mod faults;
 mod files;
 mod flush;
 mod read;

@@ -23,7 +23,7 @@ pub struct ProducerSnapshots {
     dir: PathBuf,
     offsets: BTreeSet<Offset>,
     /// Written, but not yet synced.
-    unsynced: Vec<(Offset, Arc<dyn File>)>,
+    unsynced: BTreeSet<Offset>,
 }
 
 impl ProducerSnapshots {
@@ -36,7 +36,7 @@ impl ProducerSnapshots {
 
     /// The snapshots in `dir`, as its owner has listed them.
     pub fn of(disk: Arc<dyn Disk>, dir: &Path, offsets: BTreeSet<Offset>) -> ProducerSnapshots {
-        ProducerSnapshots { disk, dir: dir.to_path_buf(), offsets, unsynced: Vec::new() }
+        ProducerSnapshots { disk, dir: dir.to_path_buf(), offsets, unsynced: BTreeSet::new() }
     }
 
     /// Offsets of the files, ascending.
@@ -61,19 +61,19 @@ impl ProducerSnapshots {
         file.set_len(0)?;
         file.write_all_at(&[IoSlice::new(&bytes)], 0)?;
         self.offsets.insert(offset);
-        self.unsynced.push((offset, file));
+        self.unsynced.insert(offset);
         Ok(())
     }
 
     /// The snapshots that are not durable yet: to be synced, then told to
     /// [`ProducerSnapshots::synced`]. Their names need a sync of the directory.
-    pub fn unsynced(&self) -> Vec<(Offset, Arc<dyn File>)> {
-        self.unsynced.clone()
+    pub fn unsynced(&self) -> impl Iterator<Item = Offset> {
+        self.unsynced.iter().copied()
     }
 
     /// Notes that the content of the snapshot of an offset is durable.
     pub fn synced(&mut self, offset: Offset) {
-        self.unsynced.retain(|(unsynced, _)| *unsynced != offset);
+        self.unsynced.remove(&offset);
     }
 
     /// Loads the newest usable snapshot at or below `log_end`, leaving out producers expired by
@@ -152,7 +152,7 @@ impl ProducerSnapshots {
             Ok(()) | Err(_) => {}
         }
         self.offsets.remove(&offset);
-        self.unsynced.retain(|(unsynced, _)| *unsynced != offset);
+        self.unsynced.remove(&offset);
         Ok(())
     }
 }

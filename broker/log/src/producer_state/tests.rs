@@ -176,11 +176,10 @@ fn snapshots_bring_the_state_back() {
         state.update(&transactional(batch(1, 0, sequence, round, 1)), NOW);
         snapshots.take(&state).unwrap();
     }
-    for (offset, file) in snapshots.unsynced() {
-        file.sync().unwrap();
-        snapshots.synced(offset);
-    }
-    assert!(snapshots.unsynced().is_empty());
+    let unsynced: Vec<_> = snapshots.unsynced().collect();
+    assert_eq!(unsynced, [1, 2, 3, 4].map(Offset::new));
+    unsynced.into_iter().for_each(|offset| snapshots.synced(offset));
+    assert_eq!(snapshots.unsynced().count(), 0);
     state.update(&marker(1, 0, 4, true), NOW);
     // Cut back to 3: the newer snapshot goes, the one at 3 is loaded.
     let mut snapshots = ProducerSnapshots::open(disk.clone(), dir.path()).unwrap();
