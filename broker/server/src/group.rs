@@ -50,7 +50,7 @@ impl Groups {
             let partition = partitions.get(id).filter(|_| is_ours(id));
             match partition {
                 Some(partition) if partition.terms().leadership.is_some() => {
-                    self.lead(&partition, image)
+                    self.lead(&partition, image);
                 }
                 Some(_) => self.close(id.partition),
                 None => {}
