@@ -106,6 +106,7 @@ impl Broker {
             admission: Arc::clone(net.admission()),
             readiness: Arc::clone(&options.probes.readiness),
             published: published.clone(),
+            has_started: false,
         };
         let metadata_options = MetadataOptions {
             dir: config.log_dir.clone(),

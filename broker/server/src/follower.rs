@@ -47,6 +47,8 @@ pub struct Follower {
     pub readiness: Arc<Readiness>,
     /// Where the result is put.
     pub published: Published,
+    /// Whether the first image was followed.
+    pub has_started: bool,
 }
 
 impl Follow for Follower {
@@ -61,10 +63,11 @@ impl Follow for Follower {
         let configs = |topic: &Topic| {
             TopicConfig::resolve(&topic.values, &image.layers(self.node_id, &self.file))
         };
-        let progress = |progress: OpeningProgress| self.tell(progress);
-        self.partitions.follow(&delta, &image, &configs, &progress).await;
+        let tell = |progress: OpeningProgress| self.tell(progress);
+        self.partitions.follow(&delta, &image, &configs, &tell).await;
         self.published.image.store(Arc::clone(&image));
         self.groups.follow(&delta, &image, &self.partitions);
+        self.has_started = true;
         self.readiness.is_done(LOGS);
     }
 }
@@ -73,8 +76,17 @@ impl Follow for Follower {
 const LOGS: &str = "logs";
 
 impl Follower {
+    /// Tells how far the start is. Later, topics come and go while the broker serves.
     fn tell(&self, progress: OpeningProgress) {
-        let OpeningProgress { done, total } = progress;
-        self.readiness.wait_for(LOGS, format!("{done} of {total} opened"));
+        if self.has_started {
+            return;
+        }
+        let OpeningProgress { done, total, scanned } = progress;
+        let mut reason = format!("{done} of {total} opened");
+        if scanned.bytes_total > 0 {
+            let (done, total) = (scanned.bytes_done >> 20, scanned.bytes_total >> 20);
+            reason += &format!(", {done} of {total} MiB looked through after an unclean end");
+        }
+        self.readiness.wait_for(LOGS, reason);
     }
 }

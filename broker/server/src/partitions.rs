@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use millrace_core::config::TopicConfig;
 use millrace_core::metadata::{Delta, Image, PartitionState, Topic};
 use millrace_core::replication::fetch_session::TopicRef;
-use millrace_log::{Deletion, LogDir, LogError};
+use millrace_log::{Deletion, LogDir, LogError, RecoveryProgress};
 use millrace_types::{BrokerId, ErrorCode, PartitionIndex, TopicId, TopicName, TopicPartition};
 
 use crate::env::Env;
@@ -35,6 +35,8 @@ pub struct Partitions {
     directory: RwLock<Directory>,
     /// Files that are out of use and wait to be removed.
     deletions: Mutex<Vec<Deletion>>,
+    /// Of all logs that were opened so far.
+    scanned: Mutex<RecoveryProgress>,
 }
 
 /// The partitions by their names.
@@ -59,6 +61,8 @@ pub struct OpeningProgress {
     pub done: usize,
     /// Partitions to open in all.
     pub total: usize,
+    /// What was read of logs that were not closed, in bytes.
+    pub scanned: RecoveryProgress,
 }
 
 /// Whoever gives a topic's config: the image's values over the broker's.
@@ -73,7 +77,15 @@ impl Partitions {
         let found = dir.partitions()?.into_iter().map(|one| (one.partition, one.topic_id));
         let found = Mutex::new(found.collect());
         let deletions = Mutex::new(vec![dir.leftovers()?]);
-        Ok(Partitions { env, node_id, dir, found, directory: RwLock::default(), deletions })
+        Ok(Partitions {
+            env,
+            node_id,
+            dir,
+            found,
+            directory: RwLock::default(),
+            deletions,
+            scanned: Mutex::default(),
+        })
     }
 
     /// The directory of their logs.
@@ -203,6 +215,10 @@ impl Partitions {
 
     fn lock_found(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Option<TopicId>>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_scanned(&self) -> MutexGuard<'_, RecoveryProgress> {
+        self.scanned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_deletions(&self) -> MutexGuard<'_, Vec<Deletion>> {

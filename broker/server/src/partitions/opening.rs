@@ -3,17 +3,22 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use millrace_core::metadata::{Image, PartitionState};
-use millrace_log::{Log, LogConfig, LogError};
+use millrace_log::{Log, LogConfig, LogError, RecoveryProgress};
 use millrace_types::{TopicId, TopicPartition};
 use tokio::sync::mpsc;
+use tokio::time::interval;
 
 use super::{OpeningProgress, Partitions, Slot, TopicConfigs};
 use crate::partition::{Partition, Terms};
 
 /// How many logs are opened or closed at once: enough to keep a disk and the cores busy.
 const AT_ONCE: usize = 4;
+
+/// How often progress is told while a single log takes long.
+const PROGRESS_TOLD_EACH: Duration = Duration::from_millis(500);
 
 /// One partition to be opened.
 struct Opening {
@@ -51,9 +56,16 @@ impl Partitions {
         let work = |partitions: &Partitions, opening| partitions.open(opening);
         let mut done = Arc::clone(self).each(openings, work);
         let mut count = 0;
-        while done.recv().await.is_some() {
-            count += 1;
-            progress(OpeningProgress { done: count, total });
+        let mut tick = interval(PROGRESS_TOLD_EACH);
+        loop {
+            tokio::select! { biased;
+                one = done.recv() => match one {
+                    Some(()) => count += 1,
+                    None => break,
+                },
+                _ = tick.tick() => {}
+            }
+            progress(OpeningProgress { done: count, total, scanned: *self.lock_scanned() });
         }
     }
 
@@ -85,7 +97,18 @@ impl Partitions {
         match found {
             None => self.dir.create_log(id, topic_id, config, now),
             Some(on_disk) if on_disk.is_none_or(|on_disk| on_disk == topic_id) => {
-                self.dir.open_log(id, config, now, &mut |_| {})
+                let mut last = RecoveryProgress::default();
+                let mut progress = |now: RecoveryProgress| {
+                    let mut scanned = self.lock_scanned();
+                    let more = |sum: u64, now: u64, last: u64| {
+                        sum.saturating_add(now.saturating_sub(last))
+                    };
+                    scanned.bytes_done = more(scanned.bytes_done, now.bytes_done, last.bytes_done);
+                    scanned.bytes_total =
+                        more(scanned.bytes_total, now.bytes_total, last.bytes_total);
+                    last = now;
+                };
+                self.dir.open_log(id, config, now, &mut progress)
             }
             Some(_) => {
                 // What an older topic of the same name left.
