@@ -231,11 +231,7 @@ impl Broker {
     pub fn readiness(&self) -> &Readiness {
         &self.options.probes.readiness
     }
-
-    /// Counts the changes of the cluster's features; never goes back.
-    pub fn features_epoch(&self) -> i64 {
-        0
-    }
+}
 }
 
 /// Locks the directory and looks at what is in it.
