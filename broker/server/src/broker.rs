@@ -232,7 +232,6 @@ impl Broker {
         &self.options.probes.readiness
     }
 }
-}
 
 /// Locks the directory and looks at what is in it.
 async fn open_dir(
