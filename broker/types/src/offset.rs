@@ -72,10 +72,10 @@ impl LeaderEpoch {
         self.0.cast_signed()
     }
 
-    /// The epoch of the leader after this one.
+    /// The epoch of the leader after this one; stops at `i32::MAX`, which the wire can still carry.
     #[must_use]
     pub const fn next(self) -> LeaderEpoch {
-        LeaderEpoch(self.0.saturating_add(1))
+        if self.0 >= i32::MAX.unsigned_abs() { self } else { LeaderEpoch(self.0 + 1) }
     }
 }
 
@@ -128,5 +128,11 @@ mod tests {
         assert_eq!(Offset::MAX.plus(1), Offset::MAX);
         assert_eq!(Offset::new(u64::MAX).to_wire(), i64::MAX);
         assert_eq!(Offset::ZERO.since(Offset::new(5)), 0);
+    }
+
+    #[test]
+    fn epochs_never_leave_the_range_of_the_wire() {
+        let last = LeaderEpoch::from_wire(i32::MAX).unwrap();
+        assert_eq!((last.next(), LeaderEpoch::ZERO.next().to_wire()), (last, 1));
     }
 }
