@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_types::{TopicId, TopicPartition};
+use millrace_types::{LeaderEpoch, PartitionIndex, TopicId, TopicName, TopicPartition};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::decide::adopt_topics::FoundPartition;
 use super::decide::alter_configs::{AlterConfigs, Alteration, AlteredResource, Resource};
 use super::decide::create_partitions::{CreatePartitions, GrownTopic};
 use super::decide::create_topics::CreateTopics;
 use super::decide::delete_topics::{DeleteTopics, TopicKey};
 use super::decide::{
-    allocate_producer_ids, alter_configs, create_partitions, create_topics, delete_topics,
-    register_broker,
+    adopt_topics, allocate_producer_ids, alter_configs, create_partitions, create_topics,
+    delete_topics, register_broker,
 };
 use super::fixture::{Fixture, broker, new_topic, registration};
 use super::record::{decode_all, encode_all};
@@ -232,4 +233,33 @@ fn a_topic_that_is_deleted_and_created_again_is_closed_and_opened() {
     let touched = Touched { topics: [1, 2].map(super::fixture::id).into(), ..Touched::default() };
     let delta = Delta::between(&before, &fixture.image, &touched, broker(1));
     assert_eq!((delta.closed.len(), delta.opened.len(), delta.changed.len()), (1, 1, 0));
+}
+
+#[test]
+fn an_image_is_the_same_from_its_records_and_from_its_snapshot() {
+    let mut fixture = Fixture::new(1, &[]);
+    let found = |name: &str, number| FoundPartition {
+        name: TopicName::parse(name).unwrap(),
+        partition: PartitionIndex::default(),
+        topic_id: super::fixture::id(number),
+        leader_epoch: LeaderEpoch::ZERO,
+    };
+    // Names that collide come from the disk of an old Kafka only.
+    let adopted = [found("a.b", 1), found("a_b", 2)];
+    fixture.apply(&adopt_topics::decide(&fixture.image, &adopted, broker(1)).records);
+    let partitions = fixture.image.topic("a.b").unwrap().partitions.clone();
+    let gone = super::fixture::id(1);
+    for record in [
+        Record::TopicDeleted { topic_id: super::fixture::id(2) },
+        Record::TopicDeleted { topic_id: super::fixture::id(9) },
+        Record::PartitionsAdded { topic_id: super::fixture::id(9), partitions },
+    ] {
+        fixture.apply(&[record]);
+        let restored = snapshot::decode(&snapshot::encode(&fixture.image)).unwrap();
+        assert_eq!(restored, fixture.image);
+        let collides = TopicName::parse("a_b").unwrap();
+        assert_eq!(fixture.image.colliding(&collides).map(TopicName::as_str), Some("a.b"));
+    }
+    fixture.apply(&[Record::TopicDeleted { topic_id: gone }]);
+    assert_eq!((fixture.image.topics_count(), fixture.image.partitions_count()), (0, 0));
 }

@@ -3,7 +3,7 @@
 //! A clone costs nothing to speak of: topics lie in persistent trees that share what did not
 //! change, so that every committed change can be published as an image of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millrace_types::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, TopicName, Uuid};
@@ -21,8 +21,9 @@ pub struct Image {
     cluster_id: Option<Arc<str>>,
     topics: RedBlackTreeMapSync<TopicName, Arc<Topic>>,
     names: RedBlackTreeMapSync<TopicId, TopicName>,
-    /// Names with `.` or `_`, under what they are when both count as the same.
-    folded_names: RedBlackTreeMapSync<String, TopicName>,
+    /// Names with `.` or `_`, under what they are when both count as the same. More than one only
+    /// where the topics were taken over from a disk.
+    folded_names: RedBlackTreeMapSync<String, BTreeSet<TopicName>>,
     partitions_count: usize,
     brokers: Arc<BTreeMap<BrokerId, Broker>>,
     cluster_values: Arc<Values>,
@@ -123,8 +124,7 @@ impl Image {
 
     /// A topic whose name differs from this one in nothing but `.` and `_`.
     pub fn colliding(&self, name: &TopicName) -> Option<&TopicName> {
-        let other = self.folded_names.get(&folded(name)?)?;
-        (other != name).then_some(other)
+        self.folded_names.get(&folded(name)?)?.iter().find(|other| *other != name)
     }
 
     /// The brokers that have registered.
@@ -180,7 +180,9 @@ impl Image {
             }
             Record::PartitionsAdded { topic_id, partitions } => {
                 touched.topics.insert(*topic_id);
-                self.partitions_count += partitions.len();
+                if self.names.contains_key(topic_id) {
+                    self.partitions_count += partitions.len();
+                }
                 self.change(*topic_id, |topic| topic.partitions.extend_from_slice(partitions));
             }
             Record::LeaderElected { topic_id, partition, leader, isr } => {
@@ -215,7 +217,9 @@ impl Image {
         self.topics.insert_mut(name.clone(), Arc::new(topic));
         self.names.insert_mut(id, name.clone());
         if let Some(folded) = folded(name) {
-            self.folded_names.insert_mut(folded, name.clone());
+            let mut names = self.folded_names.get(&folded).cloned().unwrap_or_default();
+            names.insert(name.clone());
+            self.folded_names.insert_mut(folded, names);
         }
     }
 
@@ -232,9 +236,15 @@ impl Image {
         self.names.remove_mut(&id);
         self.topics.remove_mut(&topic.name);
         if let Some(folded) = folded(&topic.name)
-            && self.folded_names.get(&folded) == Some(&topic.name)
+            && let Some(names) = self.folded_names.get(&folded)
         {
-            self.folded_names.remove_mut(&folded);
+            let mut names = names.clone();
+            names.remove(&topic.name);
+            if names.is_empty() {
+                self.folded_names.remove_mut(&folded);
+            } else {
+                self.folded_names.insert_mut(folded, names);
+            }
         }
     }
 

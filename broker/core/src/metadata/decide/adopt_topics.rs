@@ -3,7 +3,7 @@
 //! The directory names every partition, and its `partition.metadata` the id of its topic. Configs
 //! lie in Kafka's own metadata and are not taken over; only what groups keep is compacted again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_types::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, TopicName};
 
@@ -73,10 +73,23 @@ pub fn decide(
     for partition in found.iter().filter(|found| found.name.as_str() != CLUSTER_METADATA) {
         topics.entry(&partition.name).or_default().insert(partition.partition, partition);
     }
+    let mut names_of: BTreeMap<TopicId, BTreeSet<&TopicName>> = BTreeMap::new();
+    for partition in found {
+        names_of.entry(partition.topic_id).or_default().insert(&partition.name);
+    }
     let mut records = Vec::new();
     let mut errors = Vec::new();
     for (name, partitions) in topics {
-        match adopt(image, name, &partitions, broker) {
+        let adopted = adopt(image, name, &partitions, broker).and_then(|(topic_id, record)| {
+            // A directory that was copied under another name still says the id of the original.
+            match names_of.get(&topic_id) {
+                Some(names) if names.len() > 1 => {
+                    Err(AdoptError::Id { name: name.clone(), id: topic_id })
+                }
+                Some(_) | None => Ok((topic_id, record)),
+            }
+        });
+        match adopted {
             Ok((topic_id, record)) => {
                 records.push(record);
                 if name.as_str() == CONSUMER_OFFSETS {
@@ -154,11 +167,15 @@ mod tests {
             found("unnamed", 0, Uuid::ZERO),
             found("__cluster_metadata", 0, id(6)),
             found("__consumer_offsets", 0, id(5)),
+            found("copied", 0, id(6)),
+            found("copy", 0, id(6)),
         ];
         let decision = decide(&fixture.image, &partitions, broker(1));
         let refused: Vec<String> = decision.reply.iter().map(ToString::to_string).collect();
         expect![[r#"
             [
+                "topic copied has the id BgYGBgYGBgYGBgYGBgYGBg, which is taken or reserved",
+                "topic copy has the id BgYGBgYGBgYGBgYGBgYGBg, which is taken or reserved",
                 "topic gap has partition 1 on this disk but only 1 partition(s)",
                 "partitions of topic mixed are of the topic ids AwMDAwMDAwMDAwMDAwMDAw and BAQEBAQEBAQEBAQEBAQEBA",
                 "topic unnamed has the id AAAAAAAAAAAAAAAAAAAAAA, which is taken or reserved",
