@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use millrace_types::{BrokerId, ErrorCode};
+use millrace_types::{BrokerId, ErrorCode, InvalidTopicName, TopicName};
 
 use super::{Context, Decision};
 use crate::config::alter::{Change, Target, incremental, replace};
 use crate::config::{ConfigError, Values};
 use crate::limits::CONFIG_CHANGES_PER_REQUEST_MAX;
+use crate::metadata::delta::Touched;
 use crate::metadata::image::Image;
 use crate::metadata::record::{ConfigOwner, Record};
 
@@ -71,6 +72,9 @@ pub enum ConfigResourceError {
         /// The number.
         resource_type: i8,
     },
+    /// No topic can be called that.
+    #[error(transparent)]
+    Name(#[from] InvalidTopicName),
     /// There is no such topic.
     #[error("topic {name:?} does not exist")]
     UnknownTopic {
@@ -122,6 +126,7 @@ impl ConfigResourceError {
             ConfigResourceError::Broker(ConfigError::NotList { .. })
             | ConfigResourceError::Topic(_) => ErrorCode::InvalidConfig,
             ConfigResourceError::Broker(_) => ErrorCode::InvalidRequest,
+            ConfigResourceError::Name(_) => ErrorCode::InvalidTopicException,
             ConfigResourceError::UnknownTopic { .. } => ErrorCode::UnknownTopicOrPartition,
             ConfigResourceError::TooMany { .. } => ErrorCode::PolicyViolation,
         }
@@ -144,7 +149,10 @@ pub fn find_owner(
     match resource.resource_type {
         Resource::TOPIC => match image.topic(name) {
             Some(topic) => Ok(ConfigOwner::Topic(topic.id)),
-            None => Err(ConfigResourceError::UnknownTopic { name: name.clone() }),
+            None => {
+                TopicName::parse(name)?;
+                Err(ConfigResourceError::UnknownTopic { name: name.clone() })
+            }
         },
         Resource::BROKER if name.is_empty() => Ok(ConfigOwner::Cluster),
         Resource::BROKER => {
@@ -166,19 +174,25 @@ pub fn decide(image: &Image, command: &AlterConfigs, context: Context<'_>) -> De
     for altered in &command.resources {
         *named.entry(&altered.resource).or_default() += 1;
     }
+    // Later resources of the request are compared with the earlier ones in place: what a broker has
+    // must fit what all brokers have.
+    let mut image = image.clone();
     let mut records = Vec::new();
     let mut reply = Vec::new();
     for altered in &command.resources {
         let decided = if named.get(&altered.resource).is_some_and(|times| *times > 1) {
             Err(ConfigResourceError::Duplicate)
         } else {
-            alter(image, altered, context)
+            alter(&image, altered, context)
         };
         let decided = decided.and_then(|changes| {
             let total = records.len().saturating_add(changes.len());
             if total > CONFIG_CHANGES_PER_REQUEST_MAX {
                 let limit = CONFIG_CHANGES_PER_REQUEST_MAX;
                 return Err(ConfigResourceError::TooMany { changes: total, limit });
+            }
+            for record in &changes {
+                image.apply(record, &mut Touched::default());
             }
             records.extend(changes);
             Ok(())
@@ -274,6 +288,7 @@ mod tests {
             vec![
                 set(Resource::TOPIC, "a", &[("retention.ms", "5")]),
                 set(Resource::TOPIC, "b", &[("retention.ms", "5")]),
+                set(Resource::TOPIC, "b c", &[("retention.ms", "5")]),
                 set(Resource::BROKER, "", &[("log.retention.ms", "6")]),
                 set(Resource::BROKER, "1", &[("max.connections", "7")]),
                 set(Resource::BROKER, "2", &[("max.connections", "7")]),
@@ -283,6 +298,7 @@ mod tests {
             &expect![[r#"
                 ok
                 UNKNOWN_TOPIC_OR_PARTITION: topic "b" does not exist
+                INVALID_TOPIC_EXCEPTION: topic name "b c" holds ' '; allowed are ASCII letters, digits, '.', '_' and '-'
                 ok
                 ok
                 INVALID_REQUEST: broker 2 is asked about, but this is broker 1: send it there
@@ -320,6 +336,22 @@ mod tests {
             INVALID_REQUEST: each resource must stand once in a request
             INVALID_REQUEST: each resource must stand once in a request
         "#]],
+        );
+    }
+
+    #[test]
+    fn resources_of_one_request_must_fit_each_other() {
+        check(
+            &Fixture::new(1, &[]),
+            vec![
+                set(Resource::BROKER, "", &[("log.cleaner.max.compaction.lag.ms", "5")]),
+                set(Resource::BROKER, "1", &[("log.cleaner.min.compaction.lag.ms", "6")]),
+            ],
+            &expect![[r#"
+                ok
+                INVALID_REQUEST: log.cleaner.min.compaction.lag.ms=6 does not go with log.cleaner.max.compaction.lag.ms=5: a record cannot be too young and too old for compaction at once
+                ConfigChanged { owner: Cluster, name: "log.cleaner.max.compaction.lag.ms", value: Some("5") }
+            "#]],
         );
     }
 
