@@ -92,16 +92,13 @@ pub fn incremental(
             Operation::Set | Operation::Delete => text.to_owned(),
             Operation::Append => {
                 let mut list = list_of(target, definition, "append", &values, layers)?;
-                for element in elements(text) {
-                    if !list.contains(&element) {
-                        list.push(element);
-                    }
-                }
+                let mut known: BTreeSet<String> = list.iter().cloned().collect();
+                list.extend(elements(text).into_iter().filter(|new| known.insert(new.clone())));
                 list.join(",")
             }
             Operation::Subtract => {
                 let mut list = list_of(target, definition, "subtract", &values, layers)?;
-                let gone = elements(text);
+                let gone: BTreeSet<String> = elements(text).into_iter().collect();
                 list.retain(|element| !gone.contains(element));
                 list.join(",")
             }

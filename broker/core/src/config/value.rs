@@ -54,6 +54,10 @@ impl Definition {
     /// # Errors
     /// Names the config, the value and what is allowed.
     pub fn parse(&self, text: &str) -> Result<Value, ConfigError> {
+        if text.len() > VALUE_BYTES_MAX {
+            let limit = format!("of at most {VALUE_BYTES_MAX} bytes, but has {}", text.len());
+            return Err(ConfigError::Limit { name: self.name, value: shortened(text), limit });
+        }
         let text = text.trim();
         let wrong =
             |expected| ConfigError::Type { name: self.name, value: shortened(text), expected };
@@ -85,6 +89,10 @@ impl Definition {
         }
     }
 }
+
+/// The longest text of a value. Source: Kafka's `ConfigurationControlManager`, which allows
+/// `Short.MAX_VALUE` characters.
+const VALUE_BYTES_MAX: usize = 32_767;
 
 const SHORT: &str = "a whole number from -32768 to 32767";
 const INT: &str = "a whole number from -2147483648 to 2147483647";
@@ -186,6 +194,15 @@ mod tests {
         check("cleanup.policy", "", &expect![""]);
         check("compression.gzip.level", "-1", &expect!["-1"]);
         check("log.cleaner.io.max.bytes.per.second", "1e9", &expect!["1.0E9"]);
+    }
+
+    #[test]
+    fn a_value_is_no_longer_than_in_kafka() {
+        let long = |zeros: usize| format!("{}7", "0".repeat(zeros));
+        check("retention.ms", &long(32_766), &expect!["7"]);
+        let refused = find(TOPIC_CONFIGS, "retention.ms").unwrap().parse(&long(32_767));
+        let text = refused.unwrap_err().to_string();
+        assert!(text.ends_with("must be of at most 32767 bytes, but has 32768"), "{text}");
     }
 
     #[test]
