@@ -11,7 +11,7 @@
 //! `ProduceRequest.validateRecords`.
 
 use bytes::Bytes;
-use millrace_types::TimestampMs;
+use millrace_types::{Offset, TimestampMs};
 use millrace_wire::record::{
     Batch, BatchBuilder, BatchError, BatchHead, BatchHeader, Codec, Compression, OpenBatch,
     TimestampType,
@@ -81,11 +81,13 @@ impl AppendRules {
     }
 
     /// Whether a batch must be unpacked or packed anew, which takes long.
-    pub fn are_costly_for(&self, compression: Compression) -> bool {
+    pub fn are_costly_for(&self, header: &BatchHeader, now: TimestampMs) -> bool {
+        let compression = header.compression();
         match self.codec {
             Some(codec) if codec.compression() != compression => true,
             Some(_) | None => {
-                let reads_records = self.is_compacted || self.timestamp_before_max_ms != i64::MAX;
+                let reads_records =
+                    self.is_compacted || !records::are_times_plain(header, self, now);
                 reads_records && compression != Compression::None
             }
         }
@@ -152,6 +154,10 @@ pub fn inspect(
     }
     if batch.header().compression() == Compression::Zstd && arrival.version < ZSTD_VERSION_MIN {
         return Err(AppendError::ZstdTooEarly { version: arrival.version });
+    }
+    let base_offset = batch.header().base_offset;
+    if base_offset != Offset::ZERO {
+        return Err(AppendError::BaseOffset { base_offset });
     }
     check_size(batch.header().size_bytes, rules)?;
     batch.verify_crc()?;

@@ -110,7 +110,7 @@ async fn look_at(
     let terms = partition.terms();
     let arrival = Arrival { version: context.version, now: env.clock.now() };
     let header = records.as_deref().and_then(|bytes| BatchHeader::parse(bytes).ok());
-    let is_costly = header.is_some_and(|header| terms.rules.are_costly_for(header.compression()));
+    let is_costly = header.is_some_and(|header| terms.rules.are_costly_for(&header, arrival.now));
     let look = move || inspect(records.as_ref(), &terms.rules, arrival);
     let candidate = if is_costly { env.blocking.run(look).await } else { look() };
     match candidate {

@@ -1,7 +1,7 @@
 //! Why a produce is refused.
 
 use millrace_log::producer_state::ProducerError;
-use millrace_types::{ErrorCode, ProducerId};
+use millrace_types::{ErrorCode, Offset, ProducerId};
 use millrace_wire::record::{BatchError, BuildError, CompressionError, HeaderError};
 
 /// Why a batch may not be appended.
@@ -40,6 +40,12 @@ pub enum AppendError {
         size_bytes: usize,
         /// The limit.
         limit_bytes: usize,
+    },
+    /// Offsets are the broker's to give.
+    #[error("batch begins at offset {base_offset}; producers begin each at 0")]
+    BaseOffset {
+        /// The field's value.
+        base_offset: Offset,
     },
     /// Only brokers write control batches.
     #[error("clients may not write control batches")]
@@ -119,6 +125,7 @@ impl AppendError {
             AppendError::Recompress(_) => ErrorCode::InvalidRecord,
             AppendError::NoBatch
             | AppendError::SeveralBatches { .. }
+            | AppendError::BaseOffset { .. }
             | AppendError::Control
             | AppendError::DeleteHorizon
             | AppendError::Gaps { .. }
@@ -145,6 +152,7 @@ impl AppendError {
             | AppendError::ZstdTooEarly { .. }
             | AppendError::TooLarge { .. }
             | AppendError::LargerThanSegment { .. }
+            | AppendError::BaseOffset { .. }
             | AppendError::Control
             | AppendError::Transactional
             | AppendError::DeleteHorizon
@@ -159,15 +167,17 @@ impl AppendError {
     }
 }
 
-/// A wrong checksum or length may be the network's fault, so the client may try again
-/// (`CORRUPT_MESSAGE` is retriable); what the client meant to send is refused for good.
+/// A wrong checksum, length or unknown magic may be the network's fault, so the client may try again
+/// (`CORRUPT_MESSAGE` is retriable); what the client meant to send is refused for good. To Kafka a
+/// batch that is cut off is no batch at all. Source: `ProduceRequest.validateRecords`.
 fn batch_code(error: &BatchError) -> ErrorCode {
     match error {
         BatchError::Header(HeaderError::Compression { .. }) => {
             ErrorCode::UnsupportedCompressionType
         }
         BatchError::Header(
-            HeaderError::Magic { .. }
+            HeaderError::Truncated { .. }
+            | HeaderError::Magic { magic: 0 | 1 }
             | HeaderError::Count { .. }
             | HeaderError::Offsets { .. }
             | HeaderError::ProducerEpoch { .. },
@@ -175,9 +185,9 @@ fn batch_code(error: &BatchError) -> ErrorCode {
         | BatchError::Compression(
             CompressionError::Corrupt { .. } | CompressionError::Encoder { .. },
         )
-        | BatchError::Record(_) => ErrorCode::InvalidRecord,
-        BatchError::Header(HeaderError::Truncated { .. } | HeaderError::Length { .. })
         | BatchError::CutOff { .. }
+        | BatchError::Record(_) => ErrorCode::InvalidRecord,
+        BatchError::Header(HeaderError::Magic { .. } | HeaderError::Length { .. })
         | BatchError::Crc { .. } => ErrorCode::CorruptMessage,
         // Lets the producer split the batch, as for one that is too large as it came.
         BatchError::Compression(CompressionError::LimitExceeded { .. }) => {

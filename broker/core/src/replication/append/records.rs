@@ -86,8 +86,8 @@ impl Reason {
     }
 }
 
-/// The records at fault so far. A batch is refused for timestamps only if nothing else is wrong
-/// with it, as in Kafka.
+/// The records at fault so far. A batch with a wrong timestamp is refused for that, whatever else
+/// is wrong with it. Source: `LogValidator.processRecordErrors`.
 #[derive(Default)]
 struct Refused {
     rule: Option<RecordRule>,
@@ -96,7 +96,7 @@ struct Refused {
 
 impl Refused {
     fn add(&mut self, index: u32, reason: &Reason) {
-        if self.rule != Some(RecordRule::Key) {
+        if self.rule != Some(RecordRule::Timestamp) {
             self.rule = Some(reason.rule());
         }
         if self.records.len() < limits::REFUSED_RECORDS_MAX {

@@ -6,7 +6,8 @@ use millrace_types::{
     ErrorCode, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs,
 };
 use millrace_wire::record::{
-    Batch, BatchBuilder, BatchProducer, Codec, Compression, HEADER_BYTES, NewRecord, TimestampType,
+    Batch, BatchBuilder, BatchHeader, BatchProducer, Codec, Compression, HEADER_BYTES, NewRecord,
+    TimestampType,
 };
 
 use super::{AppendError, AppendRules, Arrival, Candidate, Gathering, Placement, inspect};
@@ -96,9 +97,12 @@ fn each_kind_of_damage_has_its_code() {
         (Bytes::new(), ErrorCode::InvalidRecord),
         (Bytes::from(flipped), ErrorCode::CorruptMessage),
         (Bytes::from(twice), ErrorCode::InvalidRecord),
-        (good.slice(..20), ErrorCode::CorruptMessage),
-        (good.slice(..good.len() - 1), ErrorCode::CorruptMessage),
+        (good.slice(..20), ErrorCode::InvalidRecord),
+        (good.slice(..good.len() - 1), ErrorCode::InvalidRecord),
+        (with_field(&good, 0, &1_i64.to_be_bytes()), ErrorCode::InvalidRecord),
+        (with_field(&good, 8, &5_i32.to_be_bytes()), ErrorCode::CorruptMessage),
         (with_field(&good, 16, &[1]), ErrorCode::InvalidRecord),
+        (with_field(&good, 16, &[3]), ErrorCode::CorruptMessage),
         (with_field(&good, 21, &[0, 7]), ErrorCode::UnsupportedCompressionType),
         (with_field(&good, 21, &[0, 1]), ErrorCode::None),
         (with_field(&good, 57, &1_i32.to_be_bytes()), ErrorCode::InvalidRecord),
@@ -206,6 +210,42 @@ fn timestamps_must_be_near_the_clock() {
             };
             assert_eq!(refused, expected, "{ages_ms:?} {codec:?}");
         }
+    }
+}
+
+#[test]
+fn a_wrong_timestamp_is_the_reason_whatever_else_is_wrong() {
+    for ahead_first in [true, false] {
+        let mut builder = BatchBuilder::new(Offset::ZERO);
+        for is_ahead in [ahead_first, !ahead_first] {
+            let timestamp = Some(NOW.plus_ms(if is_ahead { 2 * HOUR_MS } else { 0 }));
+            let key = is_ahead.then_some(&b"k"[..]);
+            builder.push(&NewRecord { timestamp, key, ..NewRecord::default() }).unwrap();
+        }
+        let bytes = Bytes::from(builder.build().unwrap());
+        let rules = AppendRules { is_compacted: true, ..rules() };
+        check(&bytes, &rules, 11, ErrorCode::InvalidTimestamp);
+    }
+}
+
+#[test]
+fn a_batch_that_must_be_unpacked_is_costly() {
+    let ahead = TimestampMs::new(NOW.to_wire() + 2 * HOUR_MS);
+    let compacted = AppendRules { is_compacted: true, ..rules() };
+    let repacked = AppendRules { codec: Some(Codec::Lz4), ..rules() };
+    for (rules, codec, max, expected) in [
+        (rules(), Codec::None, NOW, false),
+        (rules(), Codec::Lz4, NOW, false),
+        // Its header says that some record is refused: they are read to tell which.
+        (rules(), Codec::Lz4, ahead, true),
+        (compacted, Codec::None, NOW, false),
+        (compacted, Codec::Lz4, NOW, true),
+        (repacked, Codec::Lz4, NOW, false),
+        (repacked, Codec::None, NOW, true),
+    ] {
+        let bytes = with_field(&plain(codec), 35, &max.to_wire().to_be_bytes());
+        let header = BatchHeader::parse(&bytes).unwrap();
+        assert_eq!(rules.are_costly_for(&header, NOW), expected, "{rules:?} {codec:?} {max}");
     }
 }
 
