@@ -84,19 +84,21 @@ impl FetchSessions {
             return Err(FetchSessionError::NotFound { id: request.id });
         };
         self.partitions -= session.len();
-        for target in forgotten {
-            session.forget(target);
-        }
+        // Named and forgotten at once is forgotten, as in Kafka.
         for (target, want) in &named {
             session.put(target.clone(), *want);
+        }
+        for target in forgotten {
+            session.forget(target);
         }
         let partitions = session.len();
         if partitions == 0 {
             self.sessions.remove(&id);
             return Ok(Begun { kind: FetchKind::Sessionless, partitions: named });
         }
-        if self.partitions + partitions > limits::FETCH_SESSION_PARTITIONS_MAX {
-            // The client starts over, and goes on without a session.
+        let has_room = self.partitions + partitions <= limits::FETCH_SESSION_PARTITIONS_MAX;
+        if !has_room || !named.iter().all(|(target, _)| Session::can_hold(target)) {
+            // The client starts over; if there still is no room it goes on without a session.
             self.sessions.remove(&id);
             return Err(FetchSessionError::NotFound { id: request.id });
         }
@@ -122,6 +124,9 @@ impl FetchSessions {
         match begun.kind {
             FetchKind::Sessionless => Ok(Finished { session_id: 0, included: all }),
             FetchKind::Full { uses_topic_ids, is_follower } => {
+                if !begun.partitions.iter().all(|(target, _)| Session::can_hold(target)) {
+                    return Ok(Finished { session_id: 0, included: all });
+                }
                 let mut session = Session::new(uses_topic_ids, is_follower, moment.now);
                 for ((target, want), outcome) in begun.partitions.iter().zip(read) {
                     session.put(target.clone(), *want);
@@ -166,7 +171,7 @@ impl FetchSessions {
     fn insert(&mut self, session: Session, moment: Moment) -> Option<u32> {
         let partitions = session.len();
         if partitions == 0
-            || self.partitions + partitions > limits::FETCH_SESSION_PARTITIONS_MAX
+            || !self.make_room_for(partitions, moment.now)
             || (self.sessions.len() >= self.sessions_max && !self.evict_for(&session, moment.now))
         {
             return None;
@@ -177,19 +182,34 @@ impl FetchSessions {
         Some(id)
     }
 
+    /// Ends sessions that are not used any more until so many further partitions fit.
+    fn make_room_for(&mut self, partitions: usize, now: TimestampMs) -> bool {
+        if partitions > limits::FETCH_SESSION_PARTITIONS_MAX {
+            return false;
+        }
+        while self.partitions > limits::FETCH_SESSION_PARTITIONS_MAX - partitions {
+            let Some(stale) = self.stale(now) else { return false };
+            self.remove(stale);
+            self.evictions += 1;
+        }
+        true
+    }
+
+    /// The session that was not used for longest, if that is long enough.
+    fn stale(&self, now: TimestampMs) -> Option<u32> {
+        let oldest = self.sessions.iter().min_by_key(|&(&id, session)| (session.last_used, id));
+        oldest.filter(|(_, session)| is_older(session.last_used, now)).map(|(&id, _)| id)
+    }
+
     fn evict_for(&mut self, newcomer: &Session, now: TimestampMs) -> bool {
-        let is_older =
-            |since: TimestampMs| now.since_ms(since) > limits::FETCH_SESSION_EVICTION_MS_MIN;
-        let stale = self.sessions.iter().min_by_key(|&(&id, session)| (session.last_used, id));
-        let stale = stale.filter(|(_, session)| is_older(session.last_used)).map(|(&id, _)| id);
-        let victim = stale.or_else(|| {
+        let victim = self.stale(now).or_else(|| {
             let worth = |id, session: &Session| Worth {
                 is_follower: session.is_follower,
                 partitions: session.len(),
                 id,
             };
             let may_go = |session: &Session| {
-                (newcomer.is_follower && !session.is_follower) || is_older(session.created)
+                (newcomer.is_follower && !session.is_follower) || is_older(session.created, now)
             };
             self.sessions
                 .iter()
@@ -224,4 +244,9 @@ impl FetchSessions {
         }
         id
     }
+}
+
+/// Whether an instant is so long ago that a session from then may make room for another.
+fn is_older(since: TimestampMs, now: TimestampMs) -> bool {
+    now.since_ms(since) > limits::FETCH_SESSION_EVICTION_MS_MIN
 }

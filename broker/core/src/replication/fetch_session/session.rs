@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use millrace_types::{Offset, TimestampMs};
+use millrace_types::{Offset, TimestampMs, TopicName};
 
-use super::{FetchOutcome, FetchTarget, FetchWant};
+use super::{FetchOutcome, FetchTarget, FetchWant, TopicRef};
 
 /// One session.
 #[derive(Clone, Debug)]
@@ -41,6 +41,14 @@ impl Session {
             turns: BTreeMap::new(),
             by_target: BTreeMap::new(),
             next_turn: 0,
+        }
+    }
+
+    /// Whether the partition may be remembered: a name that no topic can have would only take room.
+    pub(super) fn can_hold(target: &FetchTarget) -> bool {
+        match &target.topic {
+            TopicRef::Name(name) => name.len() <= TopicName::LENGTH_MAX,
+            TopicRef::Id(_) => true,
         }
     }
 

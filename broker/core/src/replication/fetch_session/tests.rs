@@ -105,6 +105,38 @@ fn partitions_are_added_changed_and_forgotten() {
     let begun = sessions.begin(request(7, 1), changes, &[target(0)], at(1).now).unwrap();
     assert_eq!(begun.partitions, named(&[(1, 9), (2, 1), (4, 2)]));
     assert_eq!(sessions.partitions(), 3);
+    let begun = sessions.begin(request(7, 2), named(&[(4, 9)]), &[target(4)], at(2).now).unwrap();
+    assert_eq!(begun.partitions, named(&[(1, 9), (2, 1)]), "forgotten, though named too");
+}
+
+#[test]
+fn sessions_left_behind_make_room_for_partitions() {
+    const LATER_MS: i64 = limits::FETCH_SESSION_EVICTION_MS_MIN + 1;
+    let all = i32::try_from(limits::FETCH_SESSION_PARTITIONS_MAX).unwrap();
+    let mut sessions = FetchSessions::new(1000);
+    assert!(offer(&mut sessions, all - 1, false, 0));
+    assert!(!offer(&mut sessions, 2, false, 1));
+    assert!(!offer(&mut sessions, all + 1, false, LATER_MS));
+    assert!(offer(&mut sessions, 2, false, LATER_MS));
+    assert_eq!((sessions.len(), sessions.partitions(), sessions.evictions()), (1, 2, 1));
+}
+
+#[test]
+fn no_session_remembers_a_name_that_no_topic_can_have() {
+    let long = |bytes: usize| {
+        let topic = TopicRef::Name("t".repeat(bytes).into());
+        vec![(FetchTarget { topic, partition: 0 }, want(0))]
+    };
+    for (bytes, is_kept) in [(249, true), (250, false)] {
+        let mut sessions = FetchSessions::new(1000);
+        let begun = sessions.begin(request(0, 0), long(bytes), &[], at(0).now).unwrap();
+        let finished = sessions.finish(&begun, &[quiet(5)], at(0)).unwrap();
+        assert_eq!(finished.session_id != 0, is_kept, "{bytes}");
+        let mut sessions = with_session(&[(0, 1)]);
+        let begun = sessions.begin(request(7, 1), long(bytes), &[], at(1).now);
+        assert_eq!(begun.is_ok(), is_kept, "{bytes}");
+        assert_eq!(sessions.partitions(), if is_kept { 2 } else { 0 });
+    }
 }
 
 #[test]
