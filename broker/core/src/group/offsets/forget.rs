@@ -1,8 +1,8 @@
 //! What happens to offsets when their topic is deleted: they go, in every group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_types::GroupId;
+use millrace_types::{GroupId, TopicId, TopicName};
 
 use crate::group::reply::DeletedTopic;
 use crate::group::state::Group;
@@ -14,12 +14,17 @@ pub(crate) fn forget(
     turn: &mut Turn<'_>,
     deleted: &[DeletedTopic],
 ) {
+    // A topic may have been deleted, created again and deleted again.
+    let mut ids: BTreeMap<&TopicName, BTreeSet<TopicId>> = BTreeMap::new();
+    for gone in deleted {
+        ids.entry(&gone.name).or_default().insert(gone.id);
+    }
     for group in groups.values_mut() {
         let places = group.offsets.find(|topic, offset| {
-            let is_it = |gone: &DeletedTopic| {
-                gone.name == *topic && (offset.topic_id.is_zero() || offset.topic_id == gone.id)
+            let is_it = |ids: &BTreeSet<TopicId>| {
+                offset.topic_id.is_zero() || ids.contains(&offset.topic_id)
             };
-            deleted.iter().any(is_it)
+            ids.get(topic).is_some_and(is_it)
         });
         turn.records.extend(group.offsets.take(&group.id, places));
     }
