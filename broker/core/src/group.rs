@@ -22,6 +22,7 @@ mod reply;
 mod request;
 mod state;
 mod subscription;
+mod supporters;
 mod timers;
 mod turn;
 

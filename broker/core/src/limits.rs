@@ -66,6 +66,15 @@ pub const GROUPS_PER_COORDINATOR_MAX: usize = 100_000;
 /// that asks for ids and never uses them is stopped here.
 pub const GROUP_PENDING_MEMBERS_MAX: usize = 10_000;
 
+/// How many members, with those that have yet to join, one partition of the offsets topic watches
+/// in all groups together, at some 600 bytes each. Who asks for ids in the name of ever new groups is
+/// stopped here.
+pub const GROUP_SESSIONS_PER_COORDINATOR_MAX: usize = 100_000;
+
+/// What a member may say of itself for all ways of dividing the work together, in bytes. What it says
+/// for the one that is chosen must fit into one record, which by default takes 1 MiB for all members.
+pub const GROUP_PROTOCOLS_BYTES_PER_MEMBER_MAX: usize = 4 * 1024 * 1024;
+
 /// How many ways of dividing the work a member may offer; consumers offer one or two.
 pub const GROUP_PROTOCOLS_PER_MEMBER_MAX: usize = 256;
 

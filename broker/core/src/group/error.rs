@@ -109,6 +109,12 @@ pub enum GroupError {
         /// The largest number of groups of one partition of the offsets topic.
         limit: usize,
     },
+    /// The coordinator watches as many members as it may; try again.
+    #[error("the coordinator has reached its limit of {limit} members in all groups")]
+    TooManySessions {
+        /// The largest number of members of one partition of the offsets topic.
+        limit: usize,
+    },
     /// The state of the group is being read from the log.
     #[error("the coordinator is loading the group")]
     LoadInProgress,
@@ -139,9 +145,9 @@ impl From<&GroupError> for ErrorCode {
             // As Kafka answers when the append fails with MESSAGE_TOO_LARGE.
             GroupError::RecordTooLarge { .. } => ErrorCode::UnknownServerError,
             GroupError::LoadInProgress => ErrorCode::CoordinatorLoadInProgress,
-            GroupError::TooManyGroups { .. } | GroupError::NotAvailable => {
-                ErrorCode::CoordinatorNotAvailable
-            }
+            GroupError::TooManyGroups { .. }
+            | GroupError::TooManySessions { .. }
+            | GroupError::NotAvailable => ErrorCode::CoordinatorNotAvailable,
             GroupError::NotCoordinator => ErrorCode::NotCoordinator,
         }
     }

@@ -14,6 +14,7 @@ use super::offsets::Offsets;
 use super::record::{GroupMetadata, MemberMetadata};
 use super::request::{Client, Protocol};
 use super::subscription;
+use super::supporters::Supporters;
 
 /// The protocol type of the groups whose members read topics; only theirs does the broker look into.
 pub(super) const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
@@ -117,10 +118,6 @@ impl Member {
         let named = |known: &&Protocol| Some(&*known.name) == protocol;
         self.protocols.iter().find(named).map(|known| known.metadata.clone()).unwrap_or_default()
     }
-
-    fn supports(&self, protocol: &str) -> bool {
-        self.protocols.iter().any(|known| &*known.name == protocol)
-    }
 }
 
 /// One group with its offsets.
@@ -136,6 +133,8 @@ pub(super) struct Group {
     pub(super) protocol: Option<Arc<str>>,
     pub(super) leader: Option<MemberId>,
     pub(super) members: BTreeMap<MemberId, Member>,
+    /// How many members support each protocol.
+    pub(super) supporters: Supporters,
     /// The member that holds each static name.
     pub(super) instances: BTreeMap<InstanceId, MemberId>,
     /// Members that were told their id and have yet to join with it.
@@ -187,6 +186,7 @@ impl Group {
             protocol: None,
             leader: None,
             members: BTreeMap::new(),
+            supporters: Supporters::default(),
             instances: BTreeMap::new(),
             pending_join: BTreeSet::new(),
             pending_sync: BTreeSet::new(),
@@ -228,7 +228,18 @@ impl Group {
             self.instances.insert(instance.clone(), member.id.clone());
         }
         self.leader.get_or_insert_with(|| member.id.clone());
-        self.members.insert(member.id.clone(), member);
+        self.supporters.add(&member.protocols);
+        if let Some(before) = self.members.insert(member.id.clone(), member) {
+            self.supporters.remove(&before.protocols);
+        }
+    }
+
+    /// Takes over the protocols that a member supports now.
+    pub(super) fn set_protocols(&mut self, id: &MemberId, protocols: Vec<Protocol>) {
+        let Some(member) = self.members.get_mut(id) else { return };
+        self.supporters.add(&protocols);
+        let before = std::mem::replace(&mut member.protocols, protocols);
+        self.supporters.remove(&before);
     }
 
     /// Takes a member out, whether it joined or was only told its id.
@@ -236,6 +247,7 @@ impl Group {
         self.pending_join.remove(id);
         self.pending_sync.remove(id);
         let member = self.members.remove(id)?;
+        self.supporters.remove(&member.protocols);
         if let Some(instance) = &member.instance {
             self.instances.remove(instance);
         }
@@ -289,18 +301,14 @@ impl Group {
     }
 
     fn all_support(&self, protocol: &str) -> bool {
-        self.members.values().all(|member| member.supports(protocol))
+        self.supporters.count(protocol) == self.members.len()
     }
 
     /// The protocol that most members like best among those that all support.
     ///
     /// Where votes are equal Kafka leaves it to the order of a hash map; here the first name wins.
     pub(super) fn vote(&self) -> Option<Arc<str>> {
-        let mut supporters: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
-        for protocol in self.members.values().flat_map(|member| &member.protocols) {
-            *supporters.entry(&protocol.name).or_default() += 1;
-        }
-        let is_candidate = |name: &&Arc<str>| supporters.get(name) == Some(&self.members.len());
+        let is_candidate = |name: &&Arc<str>| self.all_support(name);
         let mut votes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
         for member in self.members.values() {
             let mut liked = member.protocols.iter().map(|protocol| &protocol.name);

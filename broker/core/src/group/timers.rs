@@ -45,6 +45,11 @@ impl Timers {
         }
     }
 
+    /// How many deadlines are set.
+    pub(super) fn len(&self) -> usize {
+        self.due.len()
+    }
+
     /// Whether a deadline is set.
     pub(super) fn is_set(&self, deadline: &Deadline) -> bool {
         self.due.contains_key(deadline)

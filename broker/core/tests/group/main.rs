@@ -5,6 +5,7 @@
 
 mod administering;
 mod bench;
+mod bounding;
 mod committing;
 mod expiring;
 mod failing;

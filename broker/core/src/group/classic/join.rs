@@ -76,6 +76,12 @@ fn parse(
             return Err(inconsistent(&request));
         }
     }
+    let size = |protocol: &Protocol| protocol.name.len().saturating_add(protocol.metadata.len());
+    let size_bytes = protocols.iter().map(size).fold(0, usize::saturating_add);
+    let limit_bytes = limits::GROUP_PROTOCOLS_BYTES_PER_MEMBER_MAX;
+    if size_bytes > limit_bytes {
+        return Err(GroupError::RecordTooLarge { size_bytes, limit_bytes });
+    }
     let rebalance_timeout_ms = rebalance_timeout_ms.unsigned_abs();
     Ok(Joining { token, client, session_timeout_ms, rebalance_timeout_ms, protocols, request })
 }
@@ -137,6 +143,7 @@ fn has_room(group: &Group, member: Option<&MemberId>, config: &GroupConfig) -> b
         State::Empty => true,
         State::PreparingRebalance(_) => {
             known.is_some_and(|member| member.awaiting_join.is_some())
+                || group.members.len() < config.members_max
                 || group.count_awaiting_join() < config.members_max
         }
         State::CompletingRebalance(_) | State::Stable => {
@@ -147,12 +154,19 @@ fn has_room(group: &Group, member: Option<&MemberId>, config: &GroupConfig) -> b
 
 fn join_new(group: &mut Group, turn: &mut Turn<'_>, joining: Joining) -> Result<(), Refusal> {
     let request = &joining.request;
-    if let Some(instance) = request.instance.clone() {
+    let known = request.instance.as_ref().and_then(|instance| group.instances.get(instance));
+    if let (Some(instance), Some(old)) = (&request.instance, known.cloned()) {
         let id = MemberId::new(instance.as_str(), request.random);
-        match group.instances.get(&instance).cloned() {
-            Some(old) => replace::replace(group, turn, joining, &old, id),
-            None => add(group, turn, joining, id),
-        }
+        replace::replace(group, turn, joining, &old, id);
+        return Ok(());
+    }
+    let limit = limits::GROUP_SESSIONS_PER_COORDINATOR_MAX;
+    if turn.timers.len() >= limit {
+        return Err((None, GroupError::TooManySessions { limit }));
+    }
+    if let Some(instance) = &request.instance {
+        let id = MemberId::new(instance.as_str(), request.random);
+        add(group, turn, joining, id);
         return Ok(());
     }
     let id = MemberId::new(&joining.client.id, request.random);
@@ -233,9 +247,9 @@ fn add(group: &mut Group, turn: &mut Turn<'_>, joining: Joining, id: MemberId) {
 /// Takes over what a known member says of itself now, and lets its request wait.
 pub(super) fn update(group: &mut Group, turn: &mut Turn<'_>, joining: Joining, id: &MemberId) {
     let phase = group.phase();
+    group.set_protocols(id, joining.protocols);
     let Some(member) = group.members.get_mut(id) else { return };
     member.client = joining.client;
-    member.protocols = joining.protocols;
     member.session_timeout_ms = joining.session_timeout_ms;
     member.rebalance_timeout_ms = joining.rebalance_timeout_ms;
     if let Some(token) = member.awaiting_join.replace(joining.token) {
