@@ -16,12 +16,16 @@ use crate::net::service::{ConnectionFacts, Stamp, Started};
 use crate::refusal::Refusal;
 use crate::reply::{Outcome, OutcomeFuture, Reply};
 
+mod alter_configs;
 mod api_versions;
 mod authorized;
 pub mod compat;
 mod context;
+mod create_partitions;
+mod create_topics;
 mod delete_groups;
 mod delete_records;
+mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -32,6 +36,8 @@ mod fetch;
 mod find_coordinator;
 mod group_fields;
 mod heartbeat;
+mod incremental_alter_configs;
+mod init_producer_id;
 mod join_group;
 mod leave_group;
 mod list_config_resources;
@@ -130,7 +136,7 @@ pub static TABLE: &[Api] = &[
         key: ApiKey::Metadata,
         permission: Permission::to(Operation::Describe, Resource::Topic),
         proof: "e2e::clients",
-        differs: "",
+        differs: "a missing topic is created before the answer, not after it",
         handler: answers!(metadata),
     },
     Api {
@@ -204,11 +210,32 @@ pub static TABLE: &[Api] = &[
         handler: answers!(api_versions),
     },
     Api {
+        key: ApiKey::CreateTopics,
+        permission: Permission::to(Operation::Create, Resource::Cluster),
+        proof: "server::it::metadata",
+        differs: "more partitions than 10,000 refuse the topics beyond, not all",
+        handler: answers!(create_topics),
+    },
+    Api {
+        key: ApiKey::DeleteTopics,
+        permission: Permission::to(Operation::Delete, Resource::Topic),
+        proof: "server::it::metadata",
+        differs: "internal topics cannot be deleted",
+        handler: answers!(delete_topics),
+    },
+    Api {
         key: ApiKey::DeleteRecords,
         permission: Permission::to(Operation::Delete, Resource::Topic),
         proof: "server::it::data_path",
         differs: "",
         handler: answers!(delete_records),
+    },
+    Api {
+        key: ApiKey::InitProducerId,
+        permission: Permission::to(Operation::IdempotentWrite, Resource::Cluster),
+        proof: "server::it::metadata",
+        differs: "no transactional ids yet",
+        handler: answers!(init_producer_id),
     },
     Api {
         key: ApiKey::OffsetForLeaderEpoch,
@@ -225,6 +252,13 @@ pub static TABLE: &[Api] = &[
         handler: answers!(describe_configs),
     },
     Api {
+        key: ApiKey::AlterConfigs,
+        permission: Permission::to(Operation::AlterConfigs, Resource::Named),
+        proof: "server::it::metadata",
+        differs: "configs without effect are refused; no broker loggers",
+        handler: answers!(alter_configs),
+    },
+    Api {
         key: ApiKey::DescribeLogDirs,
         permission: Permission::to(Operation::Describe, Resource::Cluster),
         proof: "e2e::clients",
@@ -232,11 +266,25 @@ pub static TABLE: &[Api] = &[
         handler: answers!(describe_log_dirs),
     },
     Api {
+        key: ApiKey::CreatePartitions,
+        permission: Permission::to(Operation::Alter, Resource::Topic),
+        proof: "server::it::metadata",
+        differs: "internal topics do not grow",
+        handler: answers!(create_partitions),
+    },
+    Api {
         key: ApiKey::DeleteGroups,
         permission: Permission::to(Operation::Delete, Resource::Group),
         proof: "e2e::clients",
         differs: "",
         handler: answers!(delete_groups),
+    },
+    Api {
+        key: ApiKey::IncrementalAlterConfigs,
+        permission: Permission::to(Operation::AlterConfigs, Resource::Named),
+        proof: "server::it::metadata",
+        differs: "configs without effect are refused; no broker loggers",
+        handler: answers!(incremental_alter_configs),
     },
     Api {
         key: ApiKey::OffsetDelete,

@@ -17,10 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use millrace_core::config::BrokerConfig;
 use millrace_core::limits::METADATA_COMMANDS_QUEUED_MAX;
+use millrace_core::metadata::decide::automatic_topics::automatic_topic;
+use millrace_core::metadata::decide::create_topics::{self, CreateTopics};
 use millrace_core::metadata::decide::{Context, Decision, allocate_producer_ids};
 use millrace_core::metadata::{Delta, Image, Record};
-use millrace_types::{BrokerId, ErrorCode, ProducerId};
+use millrace_types::{BrokerId, ErrorCode, ProducerId, TopicId};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::random::Random;
 
 mod driver;
 mod start;
@@ -121,6 +125,26 @@ impl Metadata {
         });
         self.jobs.send(job).await.map_err(|_| Unavailable::Stopping)?;
         receiver.await.unwrap_or(Err(Unavailable::Stopping))
+    }
+
+    /// Creates topics because somebody asks for them, with the broker's defaults; `__consumer_offsets`
+    /// with its own. Tells of each what became of it.
+    ///
+    /// # Errors
+    /// As [`Metadata::run`].
+    pub async fn create_automatically(
+        &self,
+        names: Vec<String>,
+        random: &Random,
+    ) -> Result<create_topics::Reply, Unavailable> {
+        let named: Vec<(String, TopicId)> =
+            names.into_iter().map(|name| (name, random.uuid())).collect();
+        self.run(move |image, context| {
+            let topics = named.iter().map(|(name, id)| automatic_topic(name, *id, context.config));
+            let command = CreateTopics { topics: topics.collect(), is_validate_only: false };
+            create_topics::decide(image, &command, context)
+        })
+        .await
     }
 
     /// A producer id that no producer had before; `None` if there are no more.

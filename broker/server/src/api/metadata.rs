@@ -1,9 +1,11 @@
 //! API 3: brokers and topics, as the client's own listener reaches them.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millrace_core::config::listener::Endpoint;
+use millrace_core::metadata::decide::create_topics::CreateTopicError;
 use millrace_core::metadata::{Image, Partition, Topic, is_internal};
 use millrace_types::{BrokerId, ErrorCode, PartitionIndex, TopicName};
 use millrace_wire::messages::metadata::{
@@ -22,10 +24,12 @@ pub async fn handle(
     context: &RequestContext,
     request: Request<'_>,
 ) -> Result<Response<'static>, Refusal> {
+    let not_created = create_missing(context, &request).await;
     let image = context.broker.image();
     let view = View {
         context,
         image: &image,
+        not_created,
         wants_operations: request.include_topic_authorized_operations,
     };
     let brokers = brokers_on(&image, &context.connection.listener)
@@ -92,9 +96,52 @@ pub(super) fn ids(brokers: &[BrokerId]) -> Vec<i32> {
     brokers.iter().map(|id| id.to_wire()).collect()
 }
 
+/// Creates the topics that are asked for and not there, if client and broker want that; returns
+/// why some were not. Differs from Kafka: the answer has the new topics in it, where Kafka's says
+/// that they are unknown and leaves it to the client to ask again.
+async fn create_missing(
+    context: &RequestContext,
+    request: &Request<'_>,
+) -> BTreeMap<String, ErrorCode> {
+    let is_wanted =
+        request.allow_auto_topic_creation && context.broker.config().topics.is_auto_create_enabled;
+    let image = context.broker.image();
+    let is_missing = |name: &&str| image.topic(name).is_none() && TopicName::parse(name).is_ok();
+    let names: BTreeSet<&str> = request
+        .topics
+        .iter()
+        .flatten()
+        .filter(|asked| is_wanted && asked.topic_id.is_zero())
+        .filter_map(|asked| asked.name.as_deref())
+        .filter(is_missing)
+        .collect();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    if names.is_empty() {
+        return BTreeMap::new();
+    }
+    let random = &context.broker.env().random;
+    let created = context.broker.metadata().create_automatically(names.clone(), random).await;
+    let codes: Vec<ErrorCode> = match created {
+        Ok(reply) => reply
+            .iter()
+            .map(|result| result.as_ref().err().map_or(ErrorCode::None, code_of))
+            .collect(),
+        // The client asks again.
+        Err(_) => vec![ErrorCode::UnknownTopicOrPartition; names.len()],
+    };
+    names.into_iter().zip(codes).filter(|(_, code)| !code.is_none()).collect()
+}
+
+fn code_of(error: &CreateTopicError) -> ErrorCode {
+    // Somebody else was faster; the topic is there.
+    if matches!(error, CreateTopicError::Exists { .. }) { ErrorCode::None } else { error.code() }
+}
+
 struct View<'a> {
     context: &'a RequestContext,
     image: &'a Image,
+    /// Topics that were to be created and could not be.
+    not_created: BTreeMap<String, ErrorCode>,
     wants_operations: bool,
 }
 
@@ -114,7 +161,10 @@ impl View<'_> {
         let name = asked.name.as_deref().unwrap_or_default();
         match (self.image.topic(name), TopicName::parse(name)) {
             (Some(topic), _) => self.known(topic),
-            (None, Ok(_)) => self.refused(asked, ErrorCode::UnknownTopicOrPartition),
+            (None, Ok(_)) => {
+                let error = self.not_created.get(name);
+                self.refused(asked, error.copied().unwrap_or(ErrorCode::UnknownTopicOrPartition))
+            }
             (None, Err(_)) => self.refused(asked, ErrorCode::InvalidTopicException),
         }
     }

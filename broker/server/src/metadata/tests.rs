@@ -11,8 +11,7 @@ use millrace_core::metadata::decide::adopt_topics::FoundPartition;
 use millrace_core::metadata::decide::alter_configs::{
     self, AlterConfigs, Alteration, AlteredResource, Resource,
 };
-use millrace_core::metadata::decide::automatic_topics::automatic_topic;
-use millrace_core::metadata::decide::create_topics::{self, CreateTopicError, CreateTopics};
+use millrace_core::metadata::decide::create_topics::{self, CreateTopicError};
 use millrace_core::metadata::decide::delete_topics::{self, DeleteTopics, TopicKey};
 use millrace_log::MetaProperties;
 use millrace_log::disk::{Disk, FaultyDisk, Loss};
@@ -67,14 +66,7 @@ impl Run {
     }
 
     async fn create(&self, name: &str) -> Result<create_topics::Reply, Unavailable> {
-        let (name, id) = (name.to_owned(), self.env.random.uuid());
-        self.metadata
-            .run(move |image, context| {
-                let topics = vec![automatic_topic(&name, id, context.config)];
-                let command = CreateTopics { topics, is_validate_only: false };
-                create_topics::decide(image, &command, context)
-            })
-            .await
+        self.metadata.create_automatically(vec![name.to_owned()], &self.env.random).await
     }
 
     async fn delete(&self, name: &str) -> Result<delete_topics::Reply, Unavailable> {

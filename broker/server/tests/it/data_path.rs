@@ -13,9 +13,9 @@ use millrace_wire::messages::{
     delete_records, fetch, list_offsets, offset_for_leader_epoch, produce,
 };
 use millrace_wire::record::{BatchBuilder, BatchProducer, Batches, NewRecord};
-use millrace_wire::{ApiKey, Decode, Reader, Request, ResponseHeader, frame};
+use millrace_wire::{ApiKey, Request, frame};
 
-use crate::support::{Client, TestBroker};
+use crate::support::{Client, TestBroker, read};
 
 const TOPIC: &str = "orders";
 
@@ -51,18 +51,7 @@ async fn start(configs: &[(&str, &str)], change: fn(&mut TopicConfig)) -> TestBr
 
 /// Sends a request and returns the frame of its answer.
 async fn call<R: Request>(client: &mut Client, version: i16, request: &R) -> Vec<u8> {
-    client.write(&frame::request(version, 5, Some("test"), request).expect("a request")).await;
-    client.read_frame().await
-}
-
-/// Reads the answer in a frame.
-fn read<'a, T: Decode<'a>>(key: ApiKey, version: i16, frame: &'a [u8]) -> T {
-    let mut reader = Reader::new(frame);
-    let header = ResponseHeader::decode(&mut reader, key, version).expect("a header");
-    assert_eq!(header.correlation_id, 5);
-    let response = T::decode(&mut reader, version).expect("a body");
-    reader.finish("response").expect("nothing behind it");
-    response
+    client.call(version, request).await
 }
 
 fn now() -> TimestampMs {

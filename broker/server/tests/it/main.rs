@@ -5,5 +5,6 @@ mod data_path;
 mod disks;
 mod frames;
 mod groups;
+mod metadata;
 mod process;
 mod support;

@@ -8,7 +8,7 @@ use millrace_server::env::Env;
 use millrace_server::health::Probes;
 use millrace_server::server::Server;
 use millrace_wire::messages::api_versions;
-use millrace_wire::{ApiKey, Decode, Reader, ResponseHeader, frame};
+use millrace_wire::{ApiKey, Decode, Reader, Request, ResponseHeader, frame};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,20 +20,29 @@ pub const SOON: Duration = Duration::from_secs(10);
 /// A broker that ends with the test.
 pub struct TestBroker {
     pub server: Server,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl TestBroker {
     /// Starts a broker with further configs.
     pub async fn start(configs: &[(&str, &str)]) -> TestBroker {
-        let dir = tempfile::tempdir().expect("a directory");
+        TestBroker::start_in(tempfile::tempdir().expect("a directory"), configs).await
+    }
+
+    async fn start_in(dir: TempDir, configs: &[(&str, &str)]) -> TestBroker {
         let data = dir.path().join("data").display().to_string();
         let fixed =
             [("node.id", "1"), ("listeners", "PLAINTEXT://127.0.0.1:0"), ("log.dirs", &data)];
         let pairs = fixed.iter().chain(configs).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let config = StaticConfig::new(pairs).expect("sound configs");
         let server = Server::start(Env::real(), config, Probes::default()).await.expect("a broker");
-        TestBroker { server, _dir: dir }
+        TestBroker { server, dir }
+    }
+
+    /// Stops the broker in order and starts it on the same disk.
+    pub async fn restart(self, configs: &[(&str, &str)]) -> TestBroker {
+        self.server.stop().await;
+        TestBroker::start_in(self.dir, configs).await
     }
 
     /// Where it listens.
@@ -82,6 +91,12 @@ impl Client {
         timeout(SOON, read).await.expect("an answer")
     }
 
+    /// Sends a request and returns the frame of its answer.
+    pub async fn call<R: Request>(&mut self, version: i16, request: &R) -> Vec<u8> {
+        self.write(&frame::request(version, 5, Some("test"), request).expect("a request")).await;
+        self.read_frame().await
+    }
+
     /// Asks for the versions and checks that the answer is one.
     pub async fn assert_is_served(&mut self) {
         self.write(&api_versions_request(7)).await;
@@ -113,4 +128,14 @@ pub fn read_api_versions(frame: &[u8], correlation_id: i32) -> api_versions::Res
     let header = ResponseHeader::decode(&mut reader, ApiKey::ApiVersions, 0).expect("a header");
     assert_eq!(header.correlation_id, correlation_id);
     api_versions::Response::decode(&mut reader, 0).expect("a body")
+}
+
+/// Reads the answer in a frame that [`Client::call`] returned.
+pub fn read<'a, T: Decode<'a>>(key: ApiKey, version: i16, frame: &'a [u8]) -> T {
+    let mut reader = Reader::new(frame);
+    let header = ResponseHeader::decode(&mut reader, key, version).expect("a header");
+    assert_eq!(header.correlation_id, 5);
+    let response = T::decode(&mut reader, version).expect("a body");
+    reader.finish("response").expect("nothing behind it");
+    response
 }
