@@ -53,6 +53,8 @@ pub struct Log {
     /// Everything below is on disk for certain.
     recovery_point: Offset,
     unsynced: Unsynced,
+    /// Whether the newest epoch has no record yet: then its file need not know of it.
+    is_epoch_empty: bool,
     /// Why the log takes no more writes.
     failure: Option<String>,
 }
@@ -128,10 +130,11 @@ impl Log {
         &self.shared.home.dir
     }
 
-    /// Notes that a leader of `epoch` begins at the log's end, before its first batch.
+    /// Notes that a leader of `epoch` begins at the log's end, before its first batch. Forgotten
+    /// with the process if no batch follows.
     pub fn begin_epoch(&mut self, epoch: LeaderEpoch) {
         let end = self.end_offset();
-        self.assign_epoch(epoch, end);
+        self.is_epoch_empty |= self.shared.change_epochs(|epochs| epochs.assign(epoch, end));
     }
 
     /// Tells readers what is committed. Never moves back: only a truncation does that.
@@ -147,12 +150,6 @@ impl Log {
 
     fn active(&self) -> &Arc<Segment> {
         self.writer.segment()
-    }
-
-    fn assign_epoch(&mut self, epoch: LeaderEpoch, offset: Offset) {
-        if self.shared.change_epochs(|epochs| epochs.assign(epoch, offset)) {
-            self.unsynced.epochs_changed();
-        }
     }
 
     /// Makes the names of the log's files durable.

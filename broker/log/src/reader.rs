@@ -309,7 +309,7 @@ impl Shared {
     }
 
     /// The segments from the one that holds `offset` on.
-    fn segments_from(&self, offset: Offset) -> Vec<Arc<Segment>> {
+    pub(crate) fn segments_from(&self, offset: Offset) -> Vec<Arc<Segment>> {
         let segments = read(&self.segments);
         let after = segments.partition_point(|segment| segment.base_offset() <= offset);
         segments.get(after.saturating_sub(1)..).unwrap_or_default().to_vec()

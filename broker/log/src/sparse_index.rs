@@ -9,8 +9,8 @@ use std::io::{self, IoSlice};
 
 use crate::disk::File;
 
-/// Entries kept in memory before they are written: 4 KiB of offset index.
-pub(crate) const PENDING_MAX: usize = 512;
+/// Entries kept in memory before they are written: 2 KiB of offset index, 3 KiB of time index.
+pub(crate) const PENDING_MAX: usize = 256;
 /// What is read at once when a search has come down to a few entries.
 const BLOCK_ENTRIES: u64 = 256;
 

@@ -143,8 +143,12 @@ impl Log {
             if let Some(epoch) = header.leader_epoch
                 && latest.is_none_or(|latest| epoch > latest)
             {
-                self.assign_epoch(epoch, header.base_offset);
+                self.shared.change_epochs(|epochs| epochs.assign(epoch, header.base_offset));
                 latest = Some(epoch);
+                self.is_epoch_empty = true;
+            }
+            if std::mem::take(&mut self.is_epoch_empty) {
+                self.unsynced.epochs_changed();
             }
             if let Some(producer_batch) = batch.producer_batch()
                 && let Err(error) = self.update_producers(&producer_batch, now)

@@ -182,7 +182,7 @@ impl Log {
             shared: Arc::clone(&self.shared),
             upto,
             generation: self.unsynced.generation,
-            logs: self.unflushed_segments(),
+            logs: self.shared.segments_from(self.recovery_point),
             rolled,
             active,
             snapshots,
@@ -197,15 +197,7 @@ impl Log {
     /// Whether nothing was ever written: then a power cut may take the directory, too. It costs
     /// little to make it again, and much to sync each of thousands.
     fn is_unused(&self) -> bool {
-        self.end_offset() == Offset::ZERO
-            && self.active().base_offset() == Offset::ZERO
-            && self.reader().latest_epoch().is_none()
-    }
-
-    fn unflushed_segments(&self) -> Vec<Arc<Segment>> {
-        let segments = self.shared.segments();
-        let after = segments.partition_point(|at| at.base_offset() <= self.recovery_point);
-        segments.get(after.saturating_sub(1)..).unwrap_or_default().to_vec()
+        self.end_offset() == Offset::ZERO && self.active().base_offset() == Offset::ZERO
     }
 
     /// Moves the recovery point after a job ran.

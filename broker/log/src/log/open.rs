@@ -126,6 +126,7 @@ impl Log {
             snapshots: loaded.snapshots,
             recovery_point,
             unsynced,
+            is_epoch_empty: false,
             failure: None,
         })
     }
@@ -151,6 +152,7 @@ impl Log {
             snapshots,
             recovery_point: Offset::ZERO,
             unsynced,
+            is_epoch_empty: false,
             failure: None,
         })
     }

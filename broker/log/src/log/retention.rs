@@ -21,9 +21,8 @@ impl Log {
         }
         if offset > self.reader().start_offset() {
             self.shared.set_start(offset);
-            if self.shared.change_epochs(|epochs| epochs.truncate_from_start(offset)) {
-                self.unsynced.epochs_changed();
-            }
+            // Their file may know more: it is cut to the log's start when it is read.
+            self.shared.change_epochs(|epochs| epochs.truncate_from_start(offset));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-use millrace_types::Offset;
+use millrace_types::{LeaderEpoch, Offset};
 
 use super::{NOW, Place, Wanted, append, append_many, batch};
 use crate::config::LogConfig;
@@ -18,6 +18,28 @@ fn the_recovery_point_moves_when_the_job_is_done() {
     assert_eq!((log.recovery_point().get(), log.unflushed_records()), (3, 2));
     log.flush().unwrap();
     assert_eq!(log.recovery_point().get(), 5);
+}
+
+#[test]
+fn epochs_are_saved_once_they_have_records() {
+    let place = Place::new();
+    let has_file = || place.names().contains(&"leader-epoch-checkpoint".to_owned());
+    let mut log = place.open(LogConfig::default());
+    let epoch = LeaderEpoch::from_wire(3).unwrap();
+    log.begin_epoch(epoch);
+    assert!(log.prepare_flush().unwrap().is_none(), "an unused log is not synced");
+    append(&mut log, Wanted { epoch: 3, ..Wanted::default() });
+    log.flush().unwrap();
+    assert!(has_file());
+    let text = || std::fs::read_to_string(place.path().join("leader-epoch-checkpoint")).unwrap();
+    assert_eq!(text(), "0\n1\n3 0\n");
+    log.begin_epoch(epoch.next());
+    assert_eq!(log.reader().latest_epoch(), Some(epoch.next()));
+    assert!(log.prepare_flush().unwrap().is_none());
+    append(&mut log, Wanted { epoch: 4, ..Wanted::default() });
+    append(&mut log, Wanted { epoch: 4, ..Wanted::default() });
+    log.flush().unwrap();
+    assert_eq!(text(), "0\n2\n3 0\n4 1\n");
 }
 
 #[test]
