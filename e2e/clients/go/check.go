@@ -56,7 +56,7 @@ func dataset(client, codec string) []*kgo.Record {
 		rows = append(rows, &kgo.Record{
 			Key: key, Value: []byte(value), Timestamp: at(int64(i) * 10),
 			Headers: []kgo.RecordHeader{
-				header("i", fmt.Sprint(i)), header("codec", codec), header("i", ""),
+				header("i", fmt.Sprint(i)), header("i", ""), header("codec", codec),
 			},
 		})
 	}

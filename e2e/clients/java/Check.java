@@ -45,8 +45,8 @@ final class Check {
             byte[] key = i % 3 == 0 ? null : bytes("key-" + i % 7);
             String value = client + " " + codec + " " + i + " " + "millrace ".repeat(i % 40);
             List<Header> headers = List.of(
-                    header("i", bytes("" + i)), header("codec", bytes(codec)),
-                    header("i", new byte[0]));
+                    header("i", bytes("" + i)), header("i", new byte[0]),
+                    header("codec", bytes(codec)));
             rows.add(new Row(key, bytes(value), headers, BASE_MS + i * 10L));
         }
         return rows;

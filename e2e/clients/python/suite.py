@@ -27,7 +27,7 @@ def dataset(client, codec, count=300):
     for i in range(count):
         key = None if i % 3 == 0 else b"key-%d" % (i % 7)
         value = b"%s %s %d " % (client.encode(), codec.encode(), i) + b"millrace " * (i % 40)
-        headers = [("i", b"%d" % i), ("codec", codec.encode()), ("i", b"")]
+        headers = [("i", b"%d" % i), ("i", b""), ("codec", codec.encode())]
         yield key, value, headers, BASE_MS + i * 10
 
 
