@@ -7,6 +7,8 @@
 
 pub mod broker;
 pub mod client;
+pub mod disk;
+pub mod dump;
 pub mod feature;
 pub mod group;
 pub mod load;

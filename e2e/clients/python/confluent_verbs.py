@@ -9,7 +9,7 @@ import roles
 
 def member(bootstrap, group, topic, options):
     config = {
-        "bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False,
+        "bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 1,
         "auto.offset.reset": "earliest", "session.timeout.ms": options.session_ms,
         "heartbeat.interval.ms": 300, "partition.assignment.strategy": options.assignor,
         "fetch.wait.max.ms": 100, "client.id": options.name, "max.poll.interval.ms": 60_000,
@@ -81,6 +81,7 @@ def member(bootstrap, group, topic, options):
 def feed(bootstrap, topic, options):
     producer = Producer({
         "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": options.linger_ms,
+        "log_level": 1,
         "message.timeout.ms": 300_000, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200,
         "retry.backoff.ms": 20, "retry.backoff.max.ms": 200, "compression.type": options.codec,
         "batch.num.messages": 100, "request.timeout.ms": 3000,

@@ -76,16 +76,25 @@ impl Toolchain {
     ///
     /// `cargo xtask test` counts what is noted in the file `$MILLRACE_LEFT_OUT` as skipped.
     pub fn is_here_for(self, test: &str) -> bool {
-        let Err(missing) = self.probe() else { return true };
-        let line = format!("{test}: left out, {missing}\n");
-        print_line(&line);
-        if let Some(path) = std::env::var_os("MILLRACE_LEFT_OUT")
-            && let Ok(mut file) = File::options().create(true).append(true).open(path)
-        {
-            // A note that cannot be written leaves the test counted as passed, which it did.
-            let _ = file.write_all(line.as_bytes());
+        match self.probe() {
+            Ok(()) => true,
+            Err(missing) => {
+                leave_out(test, &missing);
+                false
+            }
         }
-        false
+    }
+}
+
+/// Says that a test cannot run here and why, and notes it as left out.
+pub fn leave_out(test: &str, reason: &str) {
+    let line = format!("{test}: left out, {reason}\n");
+    print_line(&line);
+    if let Some(path) = std::env::var_os("MILLRACE_LEFT_OUT")
+        && let Ok(mut file) = File::options().create(true).append(true).open(path)
+    {
+        // A note that cannot be written leaves the test counted as passed, which it did.
+        let _ = file.write_all(line.as_bytes());
     }
 }
 
