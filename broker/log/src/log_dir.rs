@@ -108,6 +108,7 @@ impl LogDir {
             Some(found) => meta::check(&root, found, &meta, checks_directory_id)?,
             None => {
                 check_fresh(&*disk, &root)?;
+                sync_names_of(&*disk, &root)?;
                 meta::write(&*disk, &root, &meta)?;
                 meta
             }
@@ -327,6 +328,19 @@ impl fmt::Debug for LogDir {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogDir").field("root", &self.root).field("meta", &self.meta).finish()
     }
+}
+
+/// Makes the names durable that lead to a fresh directory: without them a power cut takes all that is
+/// in it. Done before the directory gets its mark, so that a start that is cut off does it again.
+fn sync_names_of(disk: &dyn Disk, root: &Path) -> Result<(), LogError> {
+    for above in root.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
+        match disk.sync_dir(above) {
+            // What this process may not look into it has not made either.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            outcome => outcome.at("sync", above)?,
+        }
+    }
+    Ok(())
 }
 
 /// A directory with logs but without `meta.properties` may be anyone's.
