@@ -1,5 +1,6 @@
 //! Partitions on a real disk: appends in order, answers, flushes, restarts, long polls.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,7 @@ use millrace_core::replication::acks::Acks;
 use millrace_core::replication::append::{Arrival, Candidate, inspect};
 use millrace_core::replication::fetch_session::FetchWant;
 use millrace_core::replication::last_stable::{Isolation, Reader};
-use millrace_log::disk::RealDisk;
-use millrace_log::{LogDir, LogDirOptions, MetaProperties};
+use millrace_log::{LogDir, LogDirError, LogDirOptions, MetaProperties};
 use millrace_types::{
     BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence,
     TopicId, TopicName, TopicPartition, Uuid,
@@ -21,6 +21,8 @@ use tokio::time::timeout;
 
 use super::{Answer, Appended, Partition, PartitionError, ReadWant, Terms, Waiter};
 use crate::env::Env;
+
+mod faults;
 
 /// A directory with one partition that can be opened again and again.
 struct Home {
@@ -36,37 +38,35 @@ impl Home {
     }
 
     fn open(&self) -> Arc<Partition> {
-        let env = Env::real();
-        let meta = MetaProperties {
-            cluster_id: "cluster".to_owned(),
-            node_id: BrokerId::from_wire(1).unwrap(),
-            directory_id: Uuid::from_bytes([1; 16]),
-        };
-        let dir = LogDir::open(
-            Arc::new(RealDisk),
-            LogDirOptions {
-                root: self.root.path().to_path_buf(),
-                meta,
-                checks_directory_id: false,
-                open_files_max: 100,
-                producer_id_expiration_ms: 86_400_000,
-            },
-        )
-        .unwrap();
-        let id = TopicPartition {
-            topic: TopicName::parse("t").unwrap(),
-            partition: PartitionIndex::default(),
-        };
-        let config = self.config.log.clone();
-        let now = env.clock.now();
-        let log = if dir.partitions().unwrap().is_empty() {
-            dir.create_log(&id, TopicId::from_bytes([2; 16]), config, now).unwrap()
-        } else {
-            dir.open_log(&id, config, now, &mut |_| {}).unwrap()
-        };
-        let terms = Terms::of(Arc::new(self.config.clone()), Some(epoch()), 1, 1);
-        Partition::new(env, id, TopicId::from_bytes([2; 16]), log, &terms)
+        open(Env::real(), self.root.path(), &self.config).unwrap()
     }
+}
+
+/// Opens the partition in a directory, or makes it.
+fn open(env: Env, root: &Path, config: &TopicConfig) -> Result<Arc<Partition>, LogDirError> {
+    let meta = MetaProperties {
+        cluster_id: "cluster".to_owned(),
+        node_id: BrokerId::from_wire(1).unwrap(),
+        directory_id: Uuid::from_bytes([1; 16]),
+    };
+    let options = LogDirOptions {
+        root: root.to_path_buf(),
+        meta,
+        checks_directory_id: false,
+        open_files_max: 100,
+        producer_id_expiration_ms: 86_400_000,
+    };
+    let dir = LogDir::open(Arc::clone(&env.disk), options)?;
+    let topic = TopicName::parse("t").unwrap();
+    let id = TopicPartition { topic, partition: PartitionIndex::default() };
+    let (log_config, now) = (config.log.clone(), env.clock.now());
+    let log = if dir.partitions()?.is_empty() {
+        dir.create_log(&id, TopicId::from_bytes([2; 16]), log_config, now)?
+    } else {
+        dir.open_log(&id, log_config, now, &mut |_| {})?
+    };
+    let terms = Terms::of(Arc::new(config.clone()), Some(epoch()), 1, 1);
+    Ok(Partition::new(env, id, TopicId::from_bytes([2; 16]), log, &terms))
 }
 
 fn epoch() -> LeaderEpoch {
