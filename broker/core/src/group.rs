@@ -10,6 +10,7 @@
 
 mod change;
 mod classic;
+mod committed;
 mod config;
 mod delete;
 mod describe;
@@ -17,6 +18,7 @@ mod error;
 mod id;
 mod list;
 mod offsets;
+mod phase;
 mod record;
 mod reply;
 mod request;
@@ -31,11 +33,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use millrace_types::{GroupId, PartitionIndex, TimestampMs, TopicId, TopicName};
 
 pub use change::{Change, Reason};
+pub use committed::CommittedOffset;
 pub use config::GroupConfig;
 pub use error::GroupError;
 pub use id::{Generation, InstanceId, MemberId, Ticket, Token};
 pub use list::GROUP_TYPE;
-pub use offsets::CommittedOffset;
+pub use phase::Phase;
 pub use record::{GroupMetadata, GroupRecord, MemberMetadata, RecordError};
 pub use reply::{
     DeletedTopic, DescribedGroup, DescribedMember, FetchedTopic, Joined, JoinedMember, ListedGroup,
@@ -46,10 +49,9 @@ pub use request::{
     OffsetDeleteRequest, OffsetFetchRequest, OffsetToCommit, Protocol, Request, SyncRequest,
     TopicToFetch,
 };
-pub use state::Phase;
 pub use turn::Output;
 
-use offsets::Offsets;
+use committed::Offsets;
 use state::Group;
 use timers::{Deadline, Timers};
 use turn::{AfterCommit, Turn};

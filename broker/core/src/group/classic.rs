@@ -16,6 +16,7 @@
 pub(super) mod expire;
 pub(super) mod heartbeat;
 pub(super) mod join;
+mod joining;
 pub(super) mod leave;
 pub(super) mod load;
 pub(super) mod rebalance;

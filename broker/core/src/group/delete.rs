@@ -28,7 +28,7 @@ pub(super) fn delete(
     }
     let all = group.offsets.find(|_, _| true);
     // The group's own tombstone comes last: a crash between them leaves a group, not lost offsets.
-    turn.records.extend(group.offsets.take(id, all));
+    turn.take_offsets(&mut group, all);
     turn.records.push(GroupRecord::GroupTombstone(id.clone()));
     if groups.is_empty() {
         turn.timers.cancel(&Deadline::Expiry);

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use millrace_types::GroupId;
 
 use super::error::GroupError;
+use super::phase::Phase;
 use super::reply::{DescribedGroup, DescribedMember};
-use super::state::{Group, Member, Phase};
+use super::state::{Group, Member};
 
 /// A group with its members; only a stable one tells what they said and which protocol was chosen.
 pub(super) fn describe(

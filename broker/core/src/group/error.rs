@@ -4,7 +4,7 @@
 use millrace_types::{ErrorCode, GroupId};
 
 use super::id::{Generation, InstanceId, MemberId};
-use super::state::Phase;
+use super::phase::Phase;
 
 /// Why a request about a group is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

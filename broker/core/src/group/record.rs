@@ -20,10 +20,9 @@ use millrace_wire::messages::coordinator::{
 };
 use millrace_wire::{Decode, DecodeError, Encode, EncodeError, Reader};
 
+use super::committed::CommittedOffset;
 use super::id::{Generation, InstanceId, MemberId};
-use super::offsets::CommittedOffset;
-use super::request::{Client, Protocol};
-use super::state::Member;
+use super::request::Client;
 
 /// One record of the offsets topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,28 +200,6 @@ impl GroupMetadata {
         let fixed = 32_usize;
         let names = names.iter().fold(fixed, |sum, part| sum.saturating_add(*part));
         self.members.iter().map(member).fold(names, usize::saturating_add)
-    }
-}
-
-impl MemberMetadata {
-    /// The member as it stood: it knows the one protocol that was chosen.
-    pub(super) fn to_member(&self, protocol: Option<&Arc<str>>) -> Member {
-        let known = |name: &Arc<str>| Protocol {
-            name: Arc::clone(name),
-            metadata: self.subscription.clone(),
-        };
-        Member {
-            id: self.member.clone(),
-            instance: self.instance.clone(),
-            client: self.client.clone(),
-            session_timeout_ms: self.session_timeout_ms,
-            rebalance_timeout_ms: self.rebalance_timeout_ms,
-            protocols: protocol.map(known).into_iter().collect(),
-            assignment: self.assignment.clone(),
-            awaiting_join: None,
-            awaiting_sync: None,
-            is_new: false,
-        }
     }
 }
 

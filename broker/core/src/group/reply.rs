@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millrace_types::{GroupId, TopicId, TopicName};
 
+use super::committed::CommittedOffset;
 use super::error::GroupError;
 use super::id::{Generation, InstanceId, MemberId};
-use super::offsets::CommittedOffset;
+use super::phase::Phase;
 use super::request::Request;
-use super::state::Phase;
 
 /// An answer, of the kind of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,15 +2,15 @@
 //! what follows, is decided in `classic/*` and `offsets/*`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use millrace_types::{GroupId, TimestampMs};
 
+use super::committed::Offsets;
 use super::error::GroupError;
 use super::id::{Generation, InstanceId, MemberId, Token};
-use super::offsets::Offsets;
+use super::phase::Phase;
 use super::record::{GroupMetadata, MemberMetadata};
 use super::request::{Client, Protocol};
 use super::subscription;
@@ -18,37 +18,6 @@ use super::supporters::Supporters;
 
 /// The protocol type of the groups whose members read topics; only theirs does the broker look into.
 pub(super) const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
-
-/// The state of a group by Kafka's names. A group that does not exist is called `Dead` there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// No members; the group lingers for its offsets.
-    Empty,
-    /// Members join; their JoinGroup waits.
-    PreparingRebalance,
-    /// All have joined; the leader decides, the SyncGroup of the others waits.
-    CompletingRebalance,
-    /// Everybody has or can fetch an assignment.
-    Stable,
-}
-
-impl Phase {
-    /// Kafka's spelling.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Phase::Empty => "Empty",
-            Phase::PreparingRebalance => "PreparingRebalance",
-            Phase::CompletingRebalance => "CompletingRebalance",
-            Phase::Stable => "Stable",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The state of a group with what only that state knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +77,26 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// The member as it stood when the record was written: it knows the one protocol that was chosen.
+    fn from_record(record: &MemberMetadata, protocol: Option<&Arc<str>>) -> Member {
+        let known = |name: &Arc<str>| Protocol {
+            name: Arc::clone(name),
+            metadata: record.subscription.clone(),
+        };
+        Member {
+            id: record.member.clone(),
+            instance: record.instance.clone(),
+            client: record.client.clone(),
+            session_timeout_ms: record.session_timeout_ms,
+            rebalance_timeout_ms: record.rebalance_timeout_ms,
+            protocols: protocol.map(known).into_iter().collect(),
+            assignment: record.assignment.clone(),
+            awaiting_join: None,
+            awaiting_sync: None,
+            is_new: false,
+        }
+    }
+
     /// Whether silence is no sign of failure: the member waits for us.
     pub(super) fn is_waiting_for_us(&self) -> bool {
         !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
@@ -164,7 +153,7 @@ impl Group {
             ..Group::empty(record.group.clone())
         };
         for member in &record.members {
-            group.add(member.to_member(record.protocol.as_ref()));
+            group.add(Member::from_record(member, record.protocol.as_ref()));
         }
         if let Some(leader) = &record.leader
             && group.members.contains_key(leader)

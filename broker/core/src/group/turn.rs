@@ -9,6 +9,7 @@ use bytes::Bytes;
 use millrace_types::{GroupId, TimestampMs};
 
 use super::change::Change;
+use super::committed::Place;
 use super::config::GroupConfig;
 use super::error::GroupError;
 use super::id::{MemberId, Ticket, Token};
@@ -131,6 +132,15 @@ impl Turn<'_> {
         if !self.timers.is_set(&Deadline::Expiry) {
             let wait_ms = self.config.offsets_retention_check_interval_ms;
             self.timers.set(Deadline::Expiry, self.now.plus_ms(wait_ms));
+        }
+    }
+
+    /// Takes offsets of a group away, and leaves the tombstones that make it durable.
+    pub(super) fn take_offsets(&mut self, group: &mut Group, places: Vec<Place>) {
+        for (topic, partition) in places {
+            group.offsets.set(&topic, partition, None);
+            let group = group.id.clone();
+            self.records.push(GroupRecord::Offset { group, topic, partition, offset: None });
         }
     }
 

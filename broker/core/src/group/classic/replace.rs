@@ -1,7 +1,7 @@
 //! A static member comes back under its name: the process of before loses its place, and in a
 //! stable group the new one takes it over without a rebalance. Source: KIP-345, KIP-814.
 
-use super::join::{self, Joining};
+use super::joining::{self, Joining};
 use super::rebalance;
 use crate::group::change::Reason;
 use crate::group::error::GroupError;
@@ -22,7 +22,7 @@ pub(super) fn replace(
     let (token, accepts_skip) = (joining.token, joining.request.accepts_skip_assignment);
     let leader_before = group.leader.clone();
     rename(group, turn, joining.request.instance.as_ref(), old, &new);
-    join::update(group, turn, joining, &new);
+    joining::update(group, turn, joining, &new);
     if let Some(member) = group.members.get(&new) {
         turn.restart_session(&group.id, member);
     }

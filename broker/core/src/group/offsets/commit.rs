@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use millrace_types::{GroupId, TimestampMs};
 
-use super::CommittedOffset;
+use crate::group::committed::CommittedOffset;
 use crate::group::config::GroupConfig;
 use crate::group::error::GroupError;
 use crate::group::id::{Generation, Token};

@@ -29,7 +29,7 @@ pub(crate) fn delete(
             continue;
         }
         let places = group.offsets.places(topic, partitions);
-        turn.records.extend(group.offsets.take(&group.id, places));
+        turn.take_offsets(group, places);
         results.push(Ok(()));
     }
     turn.reply_after_commit(token, Reply::OffsetDelete(Ok(results)));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use millrace_types::{GroupId, TimestampMs};
 
-use super::CommittedOffset;
+use crate::group::committed::{CommittedOffset, Place};
 use crate::group::config::GroupConfig;
 use crate::group::record::GroupRecord;
 use crate::group::state::{Group, State};
@@ -34,7 +34,7 @@ pub(crate) fn expire(groups: &mut BTreeMap<GroupId, Group>, turn: &mut Turn<'_>)
             break;
         }
         let expired = expired(group, turn.now, turn.config);
-        turn.records.extend(group.offsets.take(&group.id, expired));
+        turn.take_offsets(group, expired);
         let is_unused = group.state == State::Empty && group.pending_join.is_empty();
         if is_unused && group.offsets.is_empty() {
             turn.records.push(GroupRecord::GroupTombstone(group.id.clone()));
@@ -51,7 +51,7 @@ pub(crate) fn expire(groups: &mut BTreeMap<GroupId, Group>, turn: &mut Turn<'_>)
     }
 }
 
-fn expired(group: &Group, now: TimestampMs, config: &GroupConfig) -> Vec<super::Place> {
+fn expired(group: &Group, now: TimestampMs, config: &GroupConfig) -> Vec<Place> {
     let Some(basis) = basis(group) else { return Vec::new() };
     group.offsets.find(|topic, offset| {
         !group.is_subscribed(topic.as_str()) && is_expired(offset, basis, now, config)

@@ -5,7 +5,7 @@
 
 use millrace_types::{PartitionIndex, TopicId, TopicName};
 
-use super::{CommittedOffset, Offsets, Partitions};
+use crate::group::committed::{CommittedOffset, Offsets, Partitions};
 use crate::group::reply::FetchedTopic;
 use crate::group::request::{OffsetFetchRequest, TopicToFetch};
 use crate::group::state::Group;

@@ -26,6 +26,6 @@ pub(crate) fn forget(
             };
             ids.get(topic).is_some_and(is_it)
         });
-        turn.records.extend(group.offsets.take(&group.id, places));
+        turn.take_offsets(group, places);
     }
 }
