@@ -4,8 +4,8 @@
 use millrace_core::metadata::decide::create_topics::{self, CreateTopics, NewTopic};
 use millrace_types::{ErrorCode, TopicId};
 use millrace_wire::messages::{
-    delete_groups, describe_groups, find_coordinator, heartbeat, join_group, leave_group,
-    list_groups, offset_commit, offset_delete, offset_fetch, sync_group,
+    delete_groups, delete_topics, describe_groups, find_coordinator, heartbeat, join_group,
+    leave_group, list_groups, offset_commit, offset_delete, offset_fetch, sync_group,
 };
 use millrace_wire::{ApiKey, Decode, Reader, Request, ResponseHeader, frame};
 
@@ -423,4 +423,40 @@ async fn a_broker_that_stops_does_not_wait_for_members_that_wait() {
     broker.server.stop().await;
     assert!(started_at.elapsed().as_secs() < 4, "{:?}", started_at.elapsed());
     client.assert_is_closed().await;
+}
+
+#[tokio::test]
+async fn offsets_are_gone_when_the_deletion_of_their_topic_is_answered() {
+    let (broker, mut client) = start(&[]).await;
+    commit(&mut client, 9, "", -1, 7).await;
+    let request = delete_topics::Request {
+        topic_names: vec![TOPIC.into()],
+        timeout_ms: 1_000,
+        ..delete_topics::Request::default()
+    };
+    ask(&mut client, 5, &request, |_, response| assert_eq!(response.responses[0].error_code, 0))
+        .await;
+    assert_eq!(fetch(&mut client, 9, true).await, []);
+    broker.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_clients_commit_at_once_and_none_is_forgotten() {
+    let (broker, mut client) = start(&[]).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let mut client = broker.connect().await;
+        clients.spawn(async move {
+            for offset in 0..50 {
+                commit(&mut client, 9, "", -1, offset).await;
+                let fetched = fetch(&mut client, 9, true).await;
+                assert!(fetched[0].0 >= 0, "{fetched:?}");
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.expect("a client that was answered");
+    }
+    assert_eq!(fetch(&mut client, 9, true).await[0].0, 49);
+    broker.server.stop().await;
 }
