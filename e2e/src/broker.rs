@@ -239,10 +239,15 @@ impl Broker {
         }
     }
 
+    /// All that the broker printed.
+    pub fn output(&self) -> String {
+        let text = fs::read(self.dir.join("output")).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// The last lines that the broker printed.
     pub fn output_tail(&self) -> String {
-        let Ok(text) = fs::read(self.dir.join("output")) else { return String::new() };
-        let text = String::from_utf8_lossy(&text);
+        let text = self.output();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }

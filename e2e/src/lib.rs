@@ -15,4 +15,5 @@ pub mod load;
 pub mod matrix;
 pub mod program;
 pub mod scenario;
+pub mod soak;
 pub mod stored;

@@ -19,8 +19,22 @@ const SESSION: Duration = Duration::from_secs(3);
 /// How long a feeder may take for its records.
 const FED_MAX: Duration = Duration::from_secs(20);
 
+/// Where a scenario plays.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The address of the broker.
+    pub bootstrap: &'a str,
+    /// What the name of the scenario's topic and group ends with, so that it can play again.
+    pub suffix: &'a str,
+}
+
 /// A scenario: gives the reason why the promise does not hold.
-pub type Scenario = fn(Client, &str) -> Result<()>;
+pub type Scenario = fn(Client, Place<'_>) -> Result<()>;
+
+/// The name of the topic and of the group of a scenario, `name` being that of the feature.
+pub fn topic(client: Client, name: &str, place: Place<'_>) -> String {
+    format!("{}-{name}{}", client.name(), place.suffix)
+}
 
 /// All scenarios, each with the feature that it proves; in the order of `feature::GROUP`.
 pub const ALL: [(&str, Scenario); 8] = [
@@ -43,8 +57,8 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(client: Client, bootstrap: &'a str, scenario: &str) -> Result<Stage<'a>> {
-        let topic = format!("{}-{scenario}", client.name());
+    fn new(client: Client, place: Place<'a>, name: &str) -> Result<Stage<'a>> {
+        let (topic, bootstrap) = (topic(client, name, place), place.bootstrap);
         let mut feeder = Feeder::start(client, bootstrap, &topic, &[])?;
         // The first record creates the topic, so that members find all partitions.
         feeder.send(0, "value-0")?;
@@ -112,8 +126,8 @@ fn in_order(member: &Member) -> Result<()> {
     Ok(())
 }
 
-fn join_leave(client: Client, bootstrap: &str) -> Result<()> {
-    let mut stage = Stage::new(client, bootstrap, "join-leave")?;
+fn join_leave(client: Client, place: Place<'_>) -> Result<()> {
+    let mut stage = Stage::new(client, place, "group-join-leave")?;
     stage.feed(100)?;
     let mut a = stage.join("a", &[])?;
     settle(&mut [&mut a], PARTITIONS, &[4])?;
@@ -135,8 +149,8 @@ fn join_leave(client: Client, bootstrap: &str) -> Result<()> {
     c.leave()
 }
 
-fn idle(client: Client, bootstrap: &str) -> Result<()> {
-    let mut stage = Stage::new(client, bootstrap, "idle")?;
+fn idle(client: Client, place: Place<'_>) -> Result<()> {
+    let mut stage = Stage::new(client, place, "group-idle")?;
     let mut members = Vec::new();
     for name in ["a", "b", "c", "d", "e"] {
         members.push(stage.join(name, &[])?);
@@ -154,8 +168,8 @@ fn idle(client: Client, bootstrap: &str) -> Result<()> {
     stage.drain(&mut all).map(drop)
 }
 
-fn crash(client: Client, bootstrap: &str) -> Result<()> {
-    let mut stage = Stage::new(client, bootstrap, "crash")?;
+fn crash(client: Client, place: Place<'_>) -> Result<()> {
+    let mut stage = Stage::new(client, place, "group-crash")?;
     stage.feed(50)?;
     let mut a = stage.join("a", &[])?;
     let mut b = stage.join("b", &[])?;
@@ -174,8 +188,8 @@ fn crash(client: Client, bootstrap: &str) -> Result<()> {
     a.leave()
 }
 
-fn stall(client: Client, bootstrap: &str) -> Result<()> {
-    let mut stage = Stage::new(client, bootstrap, "stall")?;
+fn stall(client: Client, place: Place<'_>) -> Result<()> {
+    let mut stage = Stage::new(client, place, "group-stall")?;
     stage.feed(50)?;
     let mut a = stage.join("a", &[])?;
     let mut b = stage.join("b", &[])?;
@@ -211,8 +225,8 @@ fn stall(client: Client, bootstrap: &str) -> Result<()> {
     c.leave()
 }
 
-fn static_member(client: Client, bootstrap: &str) -> Result<()> {
-    let mut stage = Stage::new(client, bootstrap, "static")?;
+fn static_member(client: Client, place: Place<'_>) -> Result<()> {
+    let mut stage = Stage::new(client, place, "group-static")?;
     let session = "session-ms=12000";
     let mut a = stage.join("a", &["instance=one", session])?;
     let mut b = stage.join("b", &["instance=two", session])?;
@@ -231,8 +245,8 @@ fn static_member(client: Client, bootstrap: &str) -> Result<()> {
     Ok(())
 }
 
-fn static_double(client: Client, bootstrap: &str) -> Result<()> {
-    let mut stage = Stage::new(client, bootstrap, "static-double")?;
+fn static_double(client: Client, place: Place<'_>) -> Result<()> {
+    let mut stage = Stage::new(client, place, "group-static-double")?;
     let session = "session-ms=12000";
     let mut a = stage.join("a", &["instance=one", session])?;
     let mut older = stage.join("b", &["instance=two", session])?;
@@ -256,8 +270,8 @@ fn static_double(client: Client, bootstrap: &str) -> Result<()> {
     Ok(())
 }
 
-fn cooperative(client: Client, bootstrap: &str) -> Result<()> {
-    let mut stage = Stage::new(client, bootstrap, "cooperative")?;
+fn cooperative(client: Client, place: Place<'_>) -> Result<()> {
+    let mut stage = Stage::new(client, place, "group-cooperative")?;
     let assignor = "assignor=cooperative-sticky";
     let mut a = stage.join("a", &[assignor])?;
     settle(&mut [&mut a], PARTITIONS, &[4])?;
@@ -283,8 +297,8 @@ fn cooperative(client: Client, bootstrap: &str) -> Result<()> {
     settle(&mut [&mut b, &mut c], PARTITIONS, &[2, 2])
 }
 
-fn restart(client: Client, bootstrap: &str) -> Result<()> {
-    let mut stage = Stage::new(client, bootstrap, "restart")?;
+fn restart(client: Client, place: Place<'_>) -> Result<()> {
+    let mut stage = Stage::new(client, place, "group-restart")?;
     stage.feed(100)?;
     let mut a = stage.join("a", &[])?;
     stage.drain(&mut [&mut a])?;

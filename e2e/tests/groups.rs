@@ -14,11 +14,12 @@ fn check(client: Client) -> Result<()> {
     }
     let broker = Broker::start_with(&[("num.partitions", &scenario::PARTITIONS.to_string())])?;
     let bootstrap = broker.bootstrap();
+    let place = scenario::Place { bootstrap: &bootstrap, suffix: "" };
     let asked = scenario::ALL.iter().filter(|(feature, _)| client.has(feature));
     // Side by side: each has its own topic and group, and all mostly wait for sessions to end.
     let outcomes: Outcomes = thread::scope(|scope| {
         let running: Vec<_> = asked
-            .map(|(feature, scenario)| (feature, scope.spawn(|| scenario(client, &bootstrap))))
+            .map(|(feature, scenario)| (feature, scope.spawn(|| scenario(client, place))))
             .collect();
         running
             .into_iter()

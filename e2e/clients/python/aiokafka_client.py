@@ -151,7 +151,8 @@ async def fill(bootstrap, topic, partition, count):
 
 
 def feature(run):
-    return lambda bootstrap: asyncio.run(run(bootstrap))
+    # The client waits for ever for some answers.
+    return lambda bootstrap: asyncio.run(asyncio.wait_for(run(bootstrap), 60))
 
 
 async def topics(bootstrap):

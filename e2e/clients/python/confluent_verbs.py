@@ -3,6 +3,7 @@
 import sys
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 import roles
 
@@ -134,5 +135,14 @@ def dump(bootstrap, topic, partitions):
     roles.say("left")
 
 
+def drop(bootstrap, name):
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.delete_topics([name]).values():
+        future.result(20)
+    for future in admin.delete_consumer_groups([name]).values():
+        future.result(20)
+    roles.say("left")
+
+
 if __name__ == "__main__":
-    roles.main(sys.argv[1:], member=member, feed=feed, dump=dump)
+    roles.main(sys.argv[1:], member=member, feed=feed, dump=dump, drop=drop)

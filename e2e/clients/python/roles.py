@@ -9,6 +9,8 @@
         hears   P VALUE | leave          says    acked P OFFSET VALUE | failed CODE VALUE | left
     dump BOOTSTRAP TOPIC PARTITIONS                   reads all there is
         says    bounds P LOW HIGH | record P OFFSET VALUE | left
+    drop BOOTSTRAP NAME                               deletes the topic and the group of that name
+        says    left
 
 A value that is fed is padded with dots to the size that option `pad` tells; records are said without.
 """
@@ -100,6 +102,8 @@ def main(words, **verbs):
     elif verb == "feed":
         topic, *options = rest
         verbs[verb](bootstrap, topic, Options(options))
+    elif verb == "drop":
+        verbs[verb](bootstrap, *rest)
     else:
         topic, partitions = rest
         verbs[verb](bootstrap, topic, int(partitions))
