@@ -29,13 +29,22 @@ impl TestBroker {
         TestBroker::start_in(tempfile::tempdir().expect("a directory"), configs).await
     }
 
+    /// Starts a broker in another world than this machine's.
+    pub async fn start_on(env: Env, configs: &[(&str, &str)]) -> TestBroker {
+        TestBroker::open(env, tempfile::tempdir().expect("a directory"), configs).await
+    }
+
     async fn start_in(dir: TempDir, configs: &[(&str, &str)]) -> TestBroker {
+        TestBroker::open(Env::real(), dir, configs).await
+    }
+
+    async fn open(env: Env, dir: TempDir, configs: &[(&str, &str)]) -> TestBroker {
         let data = dir.path().join("data").display().to_string();
         let fixed =
             [("node.id", "1"), ("listeners", "PLAINTEXT://127.0.0.1:0"), ("log.dirs", &data)];
         let pairs = fixed.iter().chain(configs).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let config = StaticConfig::new(pairs).expect("sound configs");
-        let server = Server::start(Env::real(), config, Probes::default()).await.expect("a broker");
+        let server = Server::start(env, config, Probes::default()).await.expect("a broker");
         TestBroker { server, dir }
     }
 
