@@ -5,6 +5,7 @@
 
 mod ci;
 mod compat;
+mod mutants;
 mod recipes;
 mod step;
 mod supply;
@@ -49,6 +50,8 @@ enum Habit {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Breaks rules of the broker on purpose, one at a time, and lets the simulator find each.
+    Mutants,
     /// Feeds broken messages to every decoder.
     Fuzz {
         /// How many.
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Habit::Bench { arguments } => recipes::bench(&arguments),
         Habit::Sim { seed } => recipes::sim(seed),
         Habit::SimMany { count, arguments } => recipes::sim_many(count, &arguments),
+        Habit::Mutants => mutants::run(),
         Habit::Fuzz { inputs, seed } => recipes::fuzz(inputs, seed),
         Habit::Soak { minutes } => recipes::soak(minutes),
     };

@@ -45,11 +45,9 @@ pub struct DevArgs {
 const OWN_CONFIGS: [&str; 4] = ["node.id", "listeners", "advertised.listeners", "log.dirs"];
 
 /// What a newcomer wants and Kafka's defaults, made for clusters, do not give.
-const LAPTOP_DEFAULTS: [(&str, &str); 2] = [
+const LAPTOP_DEFAULTS: [(&str, &str); 1] = [
     // The first consumer of a group need not wait three seconds for others.
     ("group.initial.rebalance.delay.ms", "0"),
-    // There is one broker.
-    ("offsets.topic.replication.factor", "1"),
 ];
 
 /// Starts the broker, makes the topics, and serves until a signal ends it.

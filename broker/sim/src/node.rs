@@ -190,7 +190,6 @@ async fn open(env: Env, number: u32, options: &Options) -> Result<Arc<Broker>, S
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
         ("auto.create.topics.enable", "false".to_owned()),
         ("offsets.topic.num.partitions", "3".to_owned()),
-        ("offsets.topic.replication.factor", "1".to_owned()),
     ];
     if options.faults.power_cuts {
         configs.push(("log.flush.interval.messages", "1".to_owned()));

@@ -1,10 +1,11 @@
 //! The last reader: tells the history what the broker has in the end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use millrace_client::{Admin, Router, TopicState};
 use millrace_types::ErrorCode;
-use millrace_wire::messages::{fetch, list_offsets, offset_fetch};
+use millrace_wire::messages::{describe_groups, fetch, list_offsets, offset_fetch};
 use millrace_wire::record::Batches;
 
 use super::member::GROUP;
@@ -39,7 +40,32 @@ pub async fn run(clients: Clients) {
             }
             Err(failure) => stuck(&clients, format!("no committed offsets: {failure:?}")),
         }
+        wait_for_empty_group(&clients, &mut router).await;
     }
+}
+
+/// Every member has left or is gone for good, so the group must get empty, if only when the last
+/// session has run out.
+async fn wait_for_empty_group(clients: &Clients, router: &mut Router<Wire>) {
+    let mut found = Err(Failure::Unknown);
+    for _ in 0..60 {
+        found = within(group_size(router)).await;
+        if matches!(found, Ok(0)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    stuck(clients, format!("all members left a minute ago, the group has {found:?}"));
+}
+
+async fn group_size(router: &mut Router<Wire>) -> Result<usize, Failure> {
+    let groups = vec![GROUP.into()];
+    let request = describe_groups::Request { groups, ..Default::default() };
+    let reply = router.coordinator(GROUP).await?.call(&request).await?;
+    let response = reply.read::<describe_groups::Request<'_>>()?;
+    let group = response.groups.first().ok_or(Failure::Refused(ErrorCode::UnknownServerError))?;
+    accepted(group.error_code)?;
+    Ok(group.members.len())
 }
 
 fn stuck(clients: &Clients, what: String) {
