@@ -52,8 +52,10 @@ impl Segment {
     ) -> Result<Segment, LogError> {
         let path = names.segment(first);
         let file = disk.open(&path, OpenMode::Create).at("create", &path)?;
+        // A crash may have left the beginning of one.
+        let is_untidy = !file.is_empty().at("measure", &path)?;
         let mut segment =
-            Segment { path, file, first, next: first, last_term: 0, end: 0, is_untidy: true };
+            Segment { path, file, first, next: first, last_term: 0, end: 0, is_untidy };
         segment.tidy()?;
         let header = header(first);
         let write = segment.file.write_all_at(&[IoSlice::new(&header)], 0);
