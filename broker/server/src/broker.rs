@@ -148,7 +148,8 @@ impl Broker {
 
     /// Starts what is done from time to time.
     fn start_upkeep(&self) {
-        let intervals = UpkeepIntervals::of(&self.config().logs);
+        let config = Arc::clone(&self.published.config);
+        let intervals = move || UpkeepIntervals::of(&config.load().logs);
         let partitions = Arc::clone(&self.partitions);
         self.env.tasks.spawn("upkeep", partitions.look_after(intervals));
         let config = Arc::clone(&self.published.config);

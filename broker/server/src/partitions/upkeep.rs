@@ -42,11 +42,12 @@ impl UpkeepIntervals {
 
 impl Partitions {
     /// Looks after the partitions until the broker stops.
-    pub async fn look_after(self: Arc<Self>, intervals: UpkeepIntervals) {
+    /// `intervals` is asked each time: some are dynamic configs.
+    pub async fn look_after(self: Arc<Self>, intervals: impl Fn() -> UpkeepIntervals + Send) {
         let stopping = self.env.tasks.stopping().clone();
         let start = Instant::now();
-        let mut checkpoint_at = later(start, intervals.checkpoint);
-        let mut retention_at = later(start, intervals.retention);
+        let mut checkpoint_at = later(start, intervals().checkpoint);
+        let mut retention_at = later(start, intervals().retention);
         loop {
             let deletion_at = if self.lock_deletions().is_empty() {
                 checkpoint_at
@@ -58,7 +59,7 @@ impl Partitions {
                 () = stopping.cancelled() => return,
                 () = sleep_until(next) => {}
             }
-            let now = Instant::now();
+            let (now, intervals) = (Instant::now(), intervals());
             if now >= retention_at {
                 retention_at = later(now, intervals.retention);
                 self.run(move |this| this.retain(intervals.producer_id_expiration_ms)).await;
