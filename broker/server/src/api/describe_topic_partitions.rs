@@ -12,9 +12,6 @@ use millrace_wire::messages::describe_topic_partitions::{
 use super::{RequestContext, authorized, metadata};
 use crate::refusal::Refusal;
 
-/// Partitions in one answer at most. Source: Kafka's `max.request.partition.size.limit`.
-const PARTITIONS_MAX: usize = 2_000;
-
 /// Answers with as many partitions as one page may have, by name of topic and number.
 pub async fn handle(
     context: &RequestContext,
@@ -31,9 +28,11 @@ pub async fn handle(
     } else {
         request.topics.iter().map(|topic| topic.name.to_string()).collect()
     };
+    let allowed = context.broker.config().network.described_partitions_max;
+    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
     let limit = usize::try_from(request.response_partition_limit).unwrap_or(0);
     let mut page =
-        Page { context, image: &image, room: limit.clamp(1, PARTITIONS_MAX), topics: Vec::new() };
+        Page { context, image: &image, room: limit.clamp(1, allowed), topics: Vec::new() };
     for name in names.range(first.clone()..) {
         let from = if *name == first { usize::try_from(first_partition).unwrap_or(0) } else { 0 };
         if let Some(partition) = page.add(name, from) {
