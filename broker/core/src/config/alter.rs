@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::broker::{BrokerConfig, check_one};
+use super::broker::BrokerConfig;
 use super::definition::{Definition, Kind, Update, find};
 use super::error::ConfigError;
 use super::layers::{Layers, Setting, Values, effective};
@@ -89,7 +89,8 @@ pub fn incremental(
         let text = change.value.as_deref().ok_or_else(missing)?;
         let definition = find(target.table(), &change.name)?;
         let text = match change.operation {
-            Operation::Set | Operation::Delete => text.to_owned(),
+            // Spaces around it do not count, and may be many.
+            Operation::Set | Operation::Delete => text.trim().to_owned(),
             Operation::Append => {
                 let mut list = list_of(target, definition, "append", &values, layers)?;
                 let mut known: BTreeSet<String> = list.iter().cloned().collect();
@@ -122,8 +123,8 @@ pub fn replace(
     let mut values = Values::new();
     for (name, text) in wanted {
         let missing = || ConfigError::Missing { name: name.clone() };
-        let text = text.clone().ok_or_else(missing)?;
-        if values.insert(name.clone(), text).is_some() {
+        let text = text.as_deref().ok_or_else(missing)?;
+        if values.insert(name.clone(), text.trim().to_owned()).is_some() {
             return Err(ConfigError::Duplicate { name: name.clone() });
         }
     }
@@ -166,21 +167,20 @@ fn check(
     values: &Values,
     layers: &Layers<'_>,
 ) -> Result<(), ConfigError> {
-    let broker_values = |layers: &Layers<'_>| {
-        // A value that stays as it is was allowed when it was set.
-        for (name, text) in values.iter().filter(|(name, text)| current.get(*name) != Some(text)) {
-            check_one(name, text)?;
-            let definition = find(BROKER_CONFIGS, name)?;
-            if definition.update == Update::ReadOnly {
-                return Err(ConfigError::ReadOnly { name: definition.name });
-            }
+    // A value that stays as it is was allowed when it was set.
+    for (name, text) in values.iter().filter(|(name, text)| current.get(*name) != Some(text)) {
+        let definition = find(target.table(), name)?;
+        definition.parse(text)?;
+        if definition.update == Update::ReadOnly {
+            return Err(ConfigError::ReadOnly { name: definition.name });
         }
-        BrokerConfig::resolve(layers).map(|_| ())
-    };
+    }
     match target {
-        Target::Topic => topic::check(values, layers),
-        Target::Broker => broker_values(&Layers { broker: values, ..*layers }),
-        Target::Cluster => broker_values(&Layers { cluster: values, ..*layers }),
+        Target::Topic => topic::check_together(values, layers),
+        Target::Broker => BrokerConfig::resolve(&Layers { broker: values, ..*layers }).map(|_| ()),
+        Target::Cluster => {
+            BrokerConfig::resolve(&Layers { cluster: values, ..*layers }).map(|_| ())
+        }
     }
 }
 
@@ -224,7 +224,7 @@ mod tests {
             Target::Topic,
             &[("segment.ms", "5")],
             &[("retention.ms", SET, Some(" 7 ")), ("segment.ms", Operation::Delete, None)],
-            &expect![[r#"{"retention.ms": " 7 "}"#]],
+            &expect![[r#"{"retention.ms": "7"}"#]],
         );
         check(
             Target::Topic,
@@ -260,6 +260,16 @@ mod tests {
             &[],
             &[("log.cleanup.policy", Operation::Append, Some("delete"))],
             &expect![[r#"{"log.cleanup.policy": "compact,delete"}"#]],
+        );
+    }
+
+    #[test]
+    fn a_value_that_a_newer_version_does_not_allow_hinders_no_other_change() {
+        check(
+            Target::Topic,
+            &[("segment.ms", "-9"), ("gone", "x")],
+            &[("retention.ms", SET, Some("7"))],
+            &expect![[r#"{"gone": "x", "retention.ms": "7", "segment.ms": "-9"}"#]],
         );
     }
 

@@ -98,6 +98,11 @@ pub fn check(topic: &Values, layers: &Layers<'_>) -> Result<(), ConfigError> {
     for (name, text) in topic {
         find(TOPIC_CONFIGS, name)?.parse(text)?;
     }
+    check_together(topic, layers)
+}
+
+/// Checks those values of a topic that must fit each other.
+pub(super) fn check_together(topic: &Values, layers: &Layers<'_>) -> Result<(), ConfigError> {
     let view = View { topic, layers };
     let smallest = view.integer(&table::MIN_COMPACTION_LAG_MS);
     let largest = view.integer(&table::MAX_COMPACTION_LAG_MS);

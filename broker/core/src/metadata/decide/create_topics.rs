@@ -268,7 +268,7 @@ fn values(configs: &[(String, Option<String>)]) -> Result<Values, ConfigError> {
     let mut values = Values::new();
     for (name, value) in configs {
         let missing = || ConfigError::Missing { name: name.clone() };
-        values.insert(name.clone(), value.clone().ok_or_else(missing)?);
+        values.insert(name.clone(), value.as_deref().ok_or_else(missing)?.trim().to_owned());
     }
     Ok(values)
 }
