@@ -103,8 +103,16 @@ pub fn decide(
             Err(error) => errors.push(error),
         }
     }
+    if !records.is_empty() {
+        let next_producer_id = image.next_producer_id().max(PRODUCER_IDS_AFTER_ADOPTION);
+        records.push(Record::ProducerIdsAllocated { broker_id: broker, next_producer_id });
+    }
     Decision { records, reply: errors }
 }
+
+/// Where producer ids go on: the logs remember those of the other cluster, which counted from 0 and
+/// gave out a block of 1,000 to each broker at each start.
+const PRODUCER_IDS_AFTER_ADOPTION: u64 = 1 << 40;
 
 fn adopt(
     image: &Image,
@@ -183,6 +191,7 @@ mod tests {
         "#]]
         .assert_debug_eq(&refused);
         fixture.apply(&decision.records);
+        assert_eq!(fixture.image.next_producer_id(), 1 << 40);
         let topic = fixture.image.topic("a").unwrap();
         assert_eq!((topic.id, topic.partitions.len()), (id(1), 2));
         assert!(topic.partitions.iter().all(|partition| partition.leader_epoch.to_wire() == 5));
