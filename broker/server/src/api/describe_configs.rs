@@ -91,10 +91,10 @@ fn entries(
     resource: &RequestResource<'_>,
     entries: Vec<Entry<'_>>,
 ) -> Vec<ResponseResultConfig<'static>> {
-    let is_asked = |entry: &Entry<'_>| match &resource.configuration_keys {
-        None => true,
-        Some(keys) => keys.iter().any(|key| key == entry.name),
-    };
+    // No keys are all keys, as in Kafka's `ConfigHelper`.
+    let keys = resource.configuration_keys.as_deref().filter(|keys| !keys.is_empty());
+    let is_asked =
+        |entry: &Entry<'_>| keys.is_none_or(|keys| keys.iter().any(|key| key == entry.name));
     entries.into_iter().filter(is_asked).map(|entry| told(request, &entry)).collect()
 }
 
