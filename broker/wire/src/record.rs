@@ -28,6 +28,7 @@ mod control;
 mod head;
 mod header;
 mod item;
+mod scan;
 mod varint;
 
 #[cfg(test)]
@@ -43,3 +44,4 @@ pub use header::{
     TimestampType,
 };
 pub use item::{Record, RecordError, RecordHeader, RecordHeaders, Records};
+pub use scan::RecordsSummary;

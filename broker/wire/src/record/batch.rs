@@ -8,6 +8,7 @@ use super::compression::{Compression, CompressionError, decompress};
 use super::head::patch;
 use super::header::{BatchHeader, HEADER_BYTES, HeaderError, PREFIX_BYTES};
 use super::item::{RecordError, Records};
+use super::scan::{RecordsSummary, scan};
 
 /// Exactly one batch, header checked; the checksum only by [`Batch::verify_crc`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +147,12 @@ impl OpenBatch<'_> {
     /// The bytes of all records, not compressed.
     pub fn bytes(&self) -> &[u8] {
         &self.records
+    }
+
+    /// Walks through all records without stopping at any; `None` if they are not as they should be,
+    /// or do not take all offsets of the batch. [`OpenBatch::check`] says what is wrong.
+    pub fn summarize(&self) -> Option<RecordsSummary> {
+        scan(&self.header, &self.records)
     }
 
     /// Reads all records and their fields.

@@ -1,7 +1,9 @@
 //! The rules for single records: well formed, a timestamp near the clock, a key where one is needed.
 
 use millrace_types::TimestampMs;
-use millrace_wire::record::{BatchError, BatchHeader, OpenBatch, Record, TimestampType};
+use millrace_wire::record::{
+    BatchError, BatchHeader, OpenBatch, Record, RecordsSummary, TimestampType,
+};
 
 use super::AppendRules;
 use super::error::{AppendError, RecordRule, RefusedRecord};
@@ -18,8 +20,30 @@ pub(super) fn are_times_plain(header: &BatchHeader, rules: &AppendRules, now: Ti
     }
 }
 
-/// Reads every record; returns the largest timestamp among them.
+/// Walks through the records; returns the largest timestamp among them. Only if one of them may be at
+/// fault are they read one by one, to say which.
 pub(super) fn check(
+    open: &OpenBatch<'_>,
+    rules: &AppendRules,
+    now: TimestampMs,
+) -> Result<Option<TimestampMs>, AppendError> {
+    match open.summarize() {
+        Some(summary) if is_plain(&summary, rules, now) => Ok(summary.max_timestamp),
+        Some(_) | None => check_each(open, rules, now),
+    }
+}
+
+fn is_plain(summary: &RecordsSummary, rules: &AppendRules, now: TimestampMs) -> bool {
+    let is_early = |time: TimestampMs| time.since_ms(now) <= rules.timestamp_after_max_ms;
+    let is_late = |time: TimestampMs| now.since_ms(time) <= rules.timestamp_before_max_ms;
+    let are_times_plain = rules.timestamp_type == TimestampType::LogAppendTime
+        || (summary.max_timestamp.is_none_or(is_early)
+            && summary.min_timestamp.is_none_or(is_late));
+    are_times_plain && !(rules.is_compacted && summary.has_null_key)
+}
+
+/// Reads every record; returns the largest timestamp among them.
+fn check_each(
     open: &OpenBatch<'_>,
     rules: &AppendRules,
     now: TimestampMs,

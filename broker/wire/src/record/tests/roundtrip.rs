@@ -111,6 +111,7 @@ fn compaction_keeps_offsets_producer_and_times_of_what_it_keeps() {
     assert_eq!(header.compression(), Compression::Snappy);
     assert_eq!(header.delete_horizon(), Some(horizon));
     let open = kept.open(LIMIT_BYTES).unwrap();
+    assert_eq!(open.summarize(), None, "not for batches with gaps");
     let left: Vec<_> = open.records().map(Result::unwrap).collect();
     assert_eq!(left.iter().map(|one| one.offset.get()).collect::<Vec<_>>(), [101, 104]);
     assert!(left.iter().all(|one| one.timestamp == records[0].timestamp));
@@ -177,6 +178,11 @@ proptest! {
             prop_assert_eq!(&Owned::of(&record), expected);
         }
         prop_assert_eq!(open.records().count(), records.len());
+        let summary = open.summarize().unwrap();
+        let times = || records.iter().filter_map(|one| one.timestamp);
+        prop_assert_eq!(summary.max_timestamp, times().max());
+        prop_assert_eq!(summary.min_timestamp, times().min());
+        prop_assert_eq!(summary.has_null_key, records.iter().any(|one| one.key.is_none()));
     }
 
     #[test]
