@@ -61,7 +61,8 @@ pub struct Broker {
 }
 
 /// The settings of all tests: short waits, old time stamps kept.
-const PROPERTIES: [(&str, &str); 4] = [
+const PROPERTIES: [(&str, &str); 5] = [
+    ("offsets.topic.replication.factor", "1"),
     ("group.initial.rebalance.delay.ms", "0"),
     ("group.min.session.timeout.ms", "1000"),
     ("log.retention.ms", "-1"),

@@ -132,7 +132,7 @@ func member(bootstrap, group, topic string, options map[string]string) {
 	m := &groupMember{
 		topic: topic, owned: map[int32]bool{}, positions: map[int32]kgo.EpochOffset{},
 	}
-	session := must(strconv.Atoi(or(options["session-ms"], "3000")))
+	session := must(strconv.Atoi(or(options["session-ms"], "6000")))
 	balancer := kgo.RangeBalancer()
 	if strings.HasPrefix(options["assignor"], "cooperative") {
 		balancer = kgo.CooperativeStickyBalancer()

@@ -111,7 +111,7 @@ public final class Verbs {
         String[] config = {
             "group.id", group, "client.id", options.getOrDefault("name", "member"),
             "auto.offset.reset", "earliest", "heartbeat.interval.ms", "300",
-            "session.timeout.ms", options.getOrDefault("session-ms", "3000"),
+            "session.timeout.ms", options.getOrDefault("session-ms", "6000"),
             "partition.assignment.strategy", assignor};
         if (options.containsKey("instance")) {
             config = java.util.Arrays.copyOf(config, config.length + 2);

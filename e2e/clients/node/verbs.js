@@ -18,7 +18,7 @@ function hear(listener) {
 
 async function member(bootstrap, groupId, topic, options) {
   const consumer = connect(bootstrap, { clientId: options.name ?? 'member' }).consumer({
-    groupId, maxWaitTimeInMs: 100, sessionTimeout: Number(options['session-ms'] ?? 3000),
+    groupId, maxWaitTimeInMs: 100, sessionTimeout: Number(options['session-ms'] ?? 6000),
     heartbeatInterval: 300, rebalanceTimeout: 10_000, metadataMaxAge: 60_000,
     retry: { initialRetryTime: 50, maxRetryTime: 300, retries: 50 },
   })

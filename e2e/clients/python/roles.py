@@ -28,7 +28,7 @@ class Options:
         self.name = given.pop("name", "member")
         self.assignor = given.pop("assignor", "range")
         self.instance = given.pop("instance", "")
-        self.session_ms = int(given.pop("session-ms", "3000"))
+        self.session_ms = int(given.pop("session-ms", "6000"))
         self.pad = int(given.pop("pad", "0"))
         self.linger_ms = int(given.pop("linger-ms", "5"))
         self.codec = given.pop("codec", "none")
