@@ -1,4 +1,4 @@
-//! The driver of `core::group`: one [`Shard`] for each partition of `__consumer_offsets` that this
+//! The driver of `core::group`: one `Shard` for each partition of `__consumer_offsets` that this
 //! broker leads, and the way from a request to the shard of its group.
 
 mod command;

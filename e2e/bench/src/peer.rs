@@ -155,7 +155,7 @@ impl Load {
         Ok(builder.build()?)
     }
 
-    /// A produce request for one partition; its correlation id is at [`CORRELATION_AT`].
+    /// A produce request for one partition, with correlation id 0.
     pub fn request(&self, topic: &str, partition: i32) -> Result<Vec<u8>> {
         produce_frame(topic, partition, self.acks, &self.batch()?)
     }
