@@ -91,6 +91,16 @@ impl StopSignals {
     }
 }
 
+/// Has the system back memory with pages of 4 KiB only.
+///
+/// The allocator keeps small things in large areas. With huge pages each area that is touched costs
+/// 2 MiB: 8 MiB more when idle and twice the memory under load, for no gain that could be measured.
+/// To be called first of all: what has been touched before stays as it is.
+pub fn prefer_small_pages() {
+    // A kernel without the setting has no huge pages, or gives them to all.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 /// Takes all file descriptors that the system lets us have: each connection and each segment in use
 /// needs one.
 pub fn raise_open_files_limit() {

@@ -1,13 +1,16 @@
 //! TCP: files go by `sendfile`, cold pages are fetched on a thread that may block.
 
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSliceMut};
 use std::os::fd::BorrowedFd;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::{BufMut, BytesMut};
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::SendFlags;
-use tokio::io::Interest;
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -43,16 +46,28 @@ impl ReadHalf for TcpReader {
         loop {
             self.0.readable().await?;
             buffer.reserve(room.reserve_bytes);
-            match self.0.try_read_buf(&mut (&mut *buffer).limit(room.read_bytes)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // A false alarm, as for each new socket: an idle one holds no buffer.
-                    if buffer.is_empty() {
-                        *buffer = BytesMut::new();
-                    }
-                }
-                done => return done,
+            if let Some(done) = self.read_now(buffer, room).await {
+                return done;
+            }
+            // A false alarm, as for each new socket: an idle one holds no buffer.
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
             }
         }
+    }
+}
+
+impl TcpReader {
+    /// Reads what is there; `None` if that is nothing. Other than `try_read`, this tells the reactor
+    /// when the socket was emptied, which spares a call that would only find that out.
+    async fn read_now(&mut self, buffer: &mut BytesMut, room: Room) -> Option<io::Result<usize>> {
+        let mut limited = buffer.limit(room.read_bytes);
+        let mut reading = pin!(self.0.read_buf(&mut limited));
+        poll_fn(|context| match reading.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
     }
 }
 
