@@ -137,9 +137,10 @@ def dump(bootstrap, topic, partitions):
 
 def drop(bootstrap, name):
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    for future in admin.delete_topics([name]).values():
-        future.result(20)
+    # The group first: it is refused as long as members' sessions last.
     for future in admin.delete_consumer_groups([name]).values():
+        future.result(20)
+    for future in admin.delete_topics([name]).values():
         future.result(20)
     roles.say("left")
 
