@@ -174,9 +174,10 @@ impl LogDir {
     }
 
     fn topic_id(&self, dir: &Path) -> Result<Option<TopicId>, LogError> {
-        // The file is synced with the first flush: before that, a power cut may leave it empty.
+        // The file is synced with the first flush: before that, a power cut may leave it empty, or
+        // with its length and without its bytes.
         match checkpoint::read_text(self.disk(), &dir.join(PARTITION_METADATA))? {
-            Some(text) if !text.is_empty() => Ok(checkpoint::read_topic_id(self.disk(), dir)?),
+            Some(text) if text.bytes().any(|byte| byte != 0) => Ok(checkpoint::read_topic_id(self.disk(), dir)?),
             Some(_) | None => Ok(None),
         }
     }

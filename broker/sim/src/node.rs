@@ -16,6 +16,7 @@ use millrace_server::net::listener::serve_stream;
 use millrace_types::TimestampMs;
 use tokio::time::{Instant, sleep};
 
+use crate::history::Event;
 use crate::network::Network;
 use crate::options::Options;
 use crate::workload::{Clients, address};
@@ -25,6 +26,9 @@ const WORLD_BEGINS: TimestampMs = TimestampMs::new(1_700_000_000_000);
 
 /// Bytes that the disk holds when it is not meant to be full.
 const DISK_BYTES: u64 = 1 << 30;
+
+/// How often a broker is started before it is given up: longer than any fault lasts.
+const STARTS_MAX: u32 = 100;
 
 /// How a broker comes to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +100,20 @@ impl Node {
 
     /// Starts the broker, and again after a while if it cannot start; nothing to do if it runs.
     pub async fn start_until_up(&mut self, clients: &Clients) {
-        while self.running.is_none() {
+        let mut last_reason = String::new();
+        for _ in 0..STARTS_MAX {
+            if self.running.is_some() {
+                clients.note(|| format!("broker {} runs", self.number));
+                return;
+            }
             if let Err(reason) = self.start().await {
                 clients.note(|| format!("broker {} does not start: {reason}", self.number));
+                last_reason = reason;
                 sleep(Duration::from_millis(500)).await;
             }
         }
-        clients.note(|| format!("broker {} runs", self.number));
+        let what = format!("broker {} does not start any more: {last_reason}", self.number);
+        clients.record(Event::Stuck { what });
     }
 
     /// Starts the broker and cuts the power so many changes of the disk later, or after a second.
