@@ -4,6 +4,7 @@
 //! [`Source`] and putting a finished segment into place happen under it, and both are short.
 //!
 //! ```text
+//! log.flush()?;                                               // as ever
 //! let source = log.compaction_source();                       // writer's lock
 //! let Some(plan) = Plan::new(source, checkpoint, now)? else { .. };
 //! let mut cleaning = Cleaning::begin(plan, &options, now)?;   // reads what is not cleaned yet
@@ -12,6 +13,9 @@
 //! }
 //! checkpoint = cleaning.end_offset();                         // into cleaner-offset-checkpoint
 //! ```
+//!
+//! A record goes only for a later one that is flushed, or a power cut could take both. Differs from
+//! Kafka, which leaves that to the other replicas.
 //!
 //! On disk, so that a crash at any step leaves the old segments or the new one:
 //! 1. the new segment is written as `.cleaned` and synced with its names: void at a restart;

@@ -19,7 +19,7 @@ pub use entry::{
     BATCHES_REMEMBERED_MAX, BatchEntry, Marker, ProducerBatch, ProducerBatchKind, ProducerEntry,
     ProducerError, Verdict,
 };
-pub use files::ProducerSnapshots;
+pub use files::{ProducerSnapshots, UnwrittenSnapshot};
 pub use snapshot::SnapshotError;
 
 /// The producers of one partition as of one offset.

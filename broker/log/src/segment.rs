@@ -229,6 +229,11 @@ impl Segment {
         self.open_file(kind, OpenMode::Write)
     }
 
+    /// Whether there are files of the offset and the time index.
+    pub(crate) fn has_index_files(&self) -> bool {
+        self.has_index_files.load(Ordering::Acquire)
+    }
+
     /// Makes the files of the offset and the time index, if there are none yet. Only the segment's
     /// writer does that. Returns whether it made any.
     pub(crate) fn make_index_files(&self) -> Result<bool, LogError> {
@@ -242,12 +247,20 @@ impl Segment {
         Ok(true)
     }
 
-    fn open_file(&self, kind: FileKind, mode: OpenMode) -> Result<Arc<dyn File>, LogError> {
-        let slot = match kind {
+    fn close_file(&self, kind: FileKind) {
+        self.slot(kind).close();
+    }
+
+    const fn slot(&self, kind: FileKind) -> &PooledFile {
+        match kind {
             FileKind::Log | FileKind::Snapshot | FileKind::TxnIndex => &self.log,
             FileKind::OffsetIndex => &self.offset_index,
             FileKind::TimeIndex => &self.time_index,
-        };
+        }
+    }
+
+    fn open_file(&self, kind: FileKind, mode: OpenMode) -> Result<Arc<dyn File>, LogError> {
+        let slot = self.slot(kind);
         slot.get(&self.home.pool, mode, || self.path(kind)).at_path("open", || self.path(kind))
     }
 
@@ -279,18 +292,28 @@ impl Segment {
     /// Gives the files the names of another stage, the log first: indexes without a log are swept
     /// at the next start, a log without indexes gets new ones. A file that is not there is passed
     /// over. Returns the new paths.
+    ///
+    /// # Errors
+    /// The disk refused one name; the others are taken back, as far as it lets us.
     pub(crate) fn rename(&self, stage: FileStage) -> Result<Vec<PathBuf>, LogError> {
-        let mut renamed = Vec::new();
+        let mut renamed: Vec<(PathBuf, PathBuf)> = Vec::new();
         for kind in FileKind::OF_SEGMENT {
             let from = self.path(kind);
             let to = self.home.path(FileName { offset: self.base_offset, kind, stage });
             match self.home.disk().rename(&from, &to) {
-                Ok(()) => renamed.push(to),
+                Ok(()) => renamed.push((from, to)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).at("rename", from),
+                Err(error) => {
+                    for (before, after) in renamed.iter().rev() {
+                        if let Err(error) = self.home.disk().rename(after, before) {
+                            tracing::warn!(path = %after.display(), %error, "a file keeps its name");
+                        }
+                    }
+                    return Err(error).at("rename", from);
+                }
             }
         }
-        Ok(renamed)
+        Ok(renamed.into_iter().map(|(_, to)| to).collect())
     }
 
     /// The largest timestamp of the segment's records and the last offset of its batch.

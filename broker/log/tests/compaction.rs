@@ -99,6 +99,7 @@ fn a_log_is_compacted_while_it_is_written_and_read() {
         batch_bytes_max: 1 << 20,
         is_cancelled: &never,
     };
+    log.flush().unwrap();
     let plan = Plan::new(log.compaction_source(), None, NOW).unwrap().unwrap();
     assert!(plan.is_due());
     let mut cleaning = Cleaning::begin(plan, &options, NOW).unwrap();
@@ -141,6 +142,7 @@ fn a_segment_made_from_what_is_gone_is_not_put_into_place() {
         batch_bytes_max: 1 << 20,
         is_cancelled: &never,
     };
+    log.flush().unwrap();
     let plan = Plan::new(log.compaction_source(), None, NOW).unwrap().unwrap();
     let mut cleaning = Cleaning::begin(plan, &options, NOW).unwrap();
     let cleaned = cleaning.next_segment().unwrap().unwrap();

@@ -28,8 +28,8 @@ pub struct Source {
     pub(crate) config: LogConfig,
     /// The log's start.
     pub(crate) start_offset: Offset,
-    /// Below it, all transactions have ended and all records are committed.
-    pub(crate) last_stable_offset: Offset,
+    /// Below it, all transactions have ended, and all records are committed and on disk for certain.
+    pub(crate) stable_end: Offset,
     /// All segments, ascending; the last is the active one.
     pub(crate) segments: Vec<Arc<Segment>>,
     /// The newest record of each producer that is remembered.
@@ -94,7 +94,7 @@ impl Plan {
         let is_dirty = |closed: &Closed| closed.end > first_dirty;
         let mut cleanable = Vec::new();
         for closed in source.closed_below(source.active_base()) {
-            let is_stable = closed.end <= source.last_stable_offset;
+            let is_stable = closed.end <= source.stable_end;
             if !is_stable || (is_dirty(&closed) && is_young(&closed, &source.config, now)?) {
                 break;
             }

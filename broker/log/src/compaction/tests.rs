@@ -60,7 +60,7 @@ impl Fixture {
             home,
             config: LogConfig { index_interval_bytes: 100, ..LogConfig::default() },
             start_offset: Offset::ZERO,
-            last_stable_offset: Offset::MAX,
+            stable_end: Offset::MAX,
             segments: Vec::new(),
             producers: BTreeMap::new(),
         };
@@ -368,8 +368,8 @@ fn young_unstable_and_active_segments_are_left_alone() {
     }
     let plan = |stable: u64, lag_ms: i64, now: TimestampMs| {
         let config = LogConfig { min_compaction_lag_ms: lag_ms, ..log.source.config.clone() };
-        let last_stable_offset = Offset::new(stable);
-        let source = Source { config, last_stable_offset, ..log.source.clone() };
+        let stable_end = Offset::new(stable);
+        let source = Source { config, stable_end, ..log.source.clone() };
         Plan::new(source, None, now).unwrap().map(|plan| plan.clean_end.get())
     };
     assert_eq!(plan(99, 0, NOW), Some(8));

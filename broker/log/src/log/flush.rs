@@ -1,8 +1,9 @@
 //! Makes the log durable, in such a way that the slow part needs no lock.
 //!
 //! The order within a job is what recovery relies on: batches before indexes, indexes before
-//! snapshots. So a readable snapshot below the recovery point says that the indexes are good up to
-//! its offset, and recovery starts there instead of at the segment's beginning.
+//! snapshots are written at all. So a readable snapshot below the recovery point says that the
+//! indexes are good up to its offset, and recovery starts there instead of at the segment's
+//! beginning.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ use super::Log;
 use crate::disk::{Disk, OpenMode};
 use crate::epoch_cache::EpochCache;
 use crate::error::{IoContext, LogError};
-use crate::file_name::{FileKind, FileName};
+use crate::file_name::FileKind;
+use crate::producer_state::UnwrittenSnapshot;
 use crate::reader::Shared;
 use crate::segment::Segment;
 
@@ -113,7 +115,7 @@ pub struct FlushJob {
     rolled: Vec<Arc<Segment>>,
     /// The active segment, if its index entries count: if there is a snapshot.
     active: Option<Arc<Segment>>,
-    snapshots: Vec<Offset>,
+    snapshots: Vec<UnwrittenSnapshot>,
     epochs: Option<EpochCache>,
     new_files: Vec<PathBuf>,
     names_version: u64,
@@ -156,11 +158,10 @@ impl Log {
         if takes_snapshot {
             self.writer.write_indexes()?;
             self.producers.advance_to(self.end_offset());
-            self.snapshots.take(&self.producers).at("write a snapshot in", self.dir())?;
-            self.unsynced.names_changed();
+            self.snapshots.take(&self.producers);
             self.unsynced.bytes_since_snapshot = 0;
         }
-        let snapshots: Vec<Offset> = self.snapshots.unsynced().collect();
+        let snapshots = self.snapshots.unwritten();
         let rolled = self.unsynced.rolled.clone();
         // The snapshot of a job that is still under way may be among them.
         let active = (!snapshots.is_empty()).then(|| Arc::clone(self.active()));
@@ -175,6 +176,9 @@ impl Log {
         }
         // Not before: a partition that is never used costs as few files as possible.
         if self.active().make_index_files()? {
+            self.unsynced.names_changed();
+        }
+        if !snapshots.is_empty() {
             self.unsynced.names_changed();
         }
         let epochs = self.unsynced.epochs.is_dirty().then(|| self.shared.epochs());
@@ -213,8 +217,9 @@ impl Log {
         if let Err(error) = outcome {
             return Err(self.fail(&error));
         }
-        for offset in &job.snapshots {
-            self.snapshots.synced(*offset);
+        for snapshot in &job.snapshots {
+            let written = self.snapshots.written(snapshot).at("remove a snapshot in", self.dir());
+            written.map_err(|error| self.fail(&error))?;
         }
         self.unsynced
             .rolled
@@ -285,12 +290,11 @@ impl FlushJob {
             }
         }
         let home = &self.shared.home;
-        let snapshots = self
-            .snapshots
-            .iter()
-            .map(|&offset| home.path(FileName::live(offset, FileKind::Snapshot)));
-        for path in self.new_files.iter().cloned().chain(snapshots) {
-            sync_other(home.disk(), &path)?;
+        for path in &self.new_files {
+            sync_other(home.disk(), path)?;
+        }
+        for snapshot in &self.snapshots {
+            snapshot.write(home.disk()).at("write a snapshot in", &home.dir)?;
         }
         if let Some(epochs) = &self.epochs {
             self.shared.save_epochs(epochs, self.epochs_version)?;

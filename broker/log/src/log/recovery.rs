@@ -58,10 +58,15 @@ impl Recovery<'_> {
             .snapshots
             .load(self.start_offset, self.recovery_point, self.now, self.expiration_ms)
             .at("load snapshots of", &self.home.dir)?;
-        let trusted = self.producers.end_offset();
+        // Without a snapshot nothing vouches for any index.
+        let trusted = self.snapshots.offsets().next_back().unwrap_or_default();
         let after = self.segments.partition_point(|at| at.base_offset() <= self.recovery_point);
         let floor = after.saturating_sub(1);
-        self.complete_last_rolled(floor)?;
+        if trusted < self.recovery_point && self.segments.iter().any(|at| at.size_bytes() > 0) {
+            // A snapshot that is gone must not come back and vouch for what is written now.
+            self.home.disk().sync_dir(&self.home.dir).at("sync", &self.home.dir)?;
+        }
+        self.distrust_last_rolled(floor, trusted);
         let floor_base = self.segments.get(floor).map_or(Offset::ZERO, |at| at.base_offset());
         self.make_indexes(|base| base < floor_base)?;
         let from = trusted.max(floor_base);
@@ -83,41 +88,26 @@ impl Recovery<'_> {
             }
             let path = segment.path(FileKind::Log);
             tracing::info!(path = %path.display(), "making the indexes of a segment anew");
-            let file_size = segment.file_size()?;
-            let mut writer = SegmentWriter::rebuild(Arc::clone(segment), base, self.now)?;
-            let mut scanner = Scanner::new(segment, 0, file_size)?;
-            let interval = self.config.index_interval_bytes;
-            loop {
-                let position = scanner.position();
-                match scanner.next_batch()? {
-                    Ok(batch) => {
-                        writer.take_in(&BatchPlace::new(batch.header(), position), interval)?;
-                    }
-                    Err(ScanEnd::Complete) => break,
-                    Err(ScanEnd::Bad { position, reason }) => {
-                        tracing::warn!(path = %path.display(), position, reason,
-                            "what follows in this segment cannot be read");
-                        break;
-                    }
-                }
+            let end = segment.remake_indexes(self.config.index_interval_bytes)?;
+            if let ScanEnd::Bad { position, reason } = end {
+                tracing::warn!(path = %path.display(), position, reason,
+                    "what follows in this segment cannot be read");
             }
-            writer.complete_indexes()?;
-            self.touched.push(Arc::clone(segment));
         }
         Ok(())
     }
 
-    /// The segment before the first one to be read may have been rolled just before the crash, all
-    /// of its batches flushed but not its last index entries.
-    fn complete_last_rolled(&mut self, floor: usize) -> Result<(), LogError> {
-        let Some(rolled) = floor.checked_sub(1).and_then(|index| self.segments.get(index)) else {
-            return Ok(());
-        };
-        if self.without_index.contains(&rolled.base_offset()) || rolled.are_indexes_complete()? {
-            return Ok(());
+    /// The segment before the first one to be read may have been rolled when the last flush was under
+    /// way: then its batches were flushed, but not its last index entries.
+    fn distrust_last_rolled(&mut self, floor: usize, trusted: Offset) {
+        let base_of = |index: usize| self.segments.get(index).map(|at| at.base_offset());
+        let rolled = floor.checked_sub(1).and_then(base_of);
+        if let (Some(rolled), Some(floor_base)) = (rolled, base_of(floor))
+            && self.recovery_point == floor_base
+            && trusted < floor_base
+        {
+            self.without_index.insert(rolled);
         }
-        self.without_index.insert(rolled.base_offset());
-        Ok(())
     }
 
     fn scan_from(&mut self, floor: usize, from: Offset) -> Result<(), LogError> {
@@ -130,7 +120,7 @@ impl Recovery<'_> {
                     return self.drop_from(floor + index);
                 }
                 self.producers.advance_to(segment.base_offset());
-                self.snapshots.take(&self.producers).at("write a snapshot in", &self.home.dir)?;
+                self.snapshots.take(&self.producers);
             }
             let from = from.max(segment.base_offset());
             let scanned_end = self.scan(segment, from)?;
@@ -215,7 +205,7 @@ impl Recovery<'_> {
                 (self.report)(self.progress);
             }
         };
-        if file_size > 0 {
+        if file_size > 0 || segment.has_index_files() {
             self.touched.push(Arc::clone(segment));
         }
         let is_last = self.segments.last().is_some_and(|last| Arc::ptr_eq(last, segment));

@@ -11,7 +11,8 @@ use crate::file_name::{FileKind, FileName, FileStage};
 use crate::segment::{Files, Segment, remove_files};
 
 impl Log {
-    /// What compaction has to know of the log; see [`crate::compaction`].
+    /// What compaction has to know of the log; see [`crate::compaction`]. Flush first: what is not
+    /// flushed is not compacted.
     pub fn compaction_source(&self) -> Source {
         let reader = self.reader();
         let producers = self.producers.iter().filter_map(|(id, entry)| {
@@ -22,7 +23,7 @@ impl Log {
             home: Arc::clone(&self.shared.home),
             config: self.config.clone(),
             start_offset: reader.start_offset(),
-            last_stable_offset: reader.last_stable_offset(),
+            stable_end: reader.last_stable_offset().min(self.recovery_point),
             segments: self.shared.segments(),
             producers: producers.collect(),
         }

@@ -106,16 +106,25 @@ impl Log {
         Ok(count)
     }
 
+    /// A segment whose files cannot be renamed stays in the log, behind its start: what is there at
+    /// the next start must be whole.
     fn remove_oldest(&mut self, count: usize, now: TimestampMs) -> Result<Deletion, LogError> {
-        let (removed, first) = self.shared.change_segments(|segments| {
-            let removed: Vec<Arc<Segment>> = segments.drain(..count).collect();
-            (removed, segments.first().map(|segment| segment.base_offset()))
-        });
+        let segments = self.shared.segments();
+        let (removed, kept) = segments.split_at_checked(count).unwrap_or_default();
+        let first = kept.first().map(|segment| segment.base_offset());
         // Readers learn of the new start before the files are gone.
         let start = first.unwrap_or_default().max(self.reader().start_offset());
         self.advance_start(start)?;
-        tracing::info!(dir = %self.dir().display(), count, %start, "removed old segments");
-        let deletion = self.discard(removed.iter(), now)?;
+        tracing::info!(dir = %self.dir().display(), count, %start, "removing old segments");
+        let mut deletion = self.discard(std::iter::empty(), now)?;
+        for (index, segment) in removed.iter().enumerate() {
+            if index > 0 {
+                // One after the other for good: a hole would end the log at the next start.
+                self.sync_names()?;
+            }
+            deletion.paths.extend(self.discard(std::iter::once(segment), now)?.paths);
+            self.shared.change_segments(|held| held.retain(|at| !Arc::ptr_eq(at, segment)));
+        }
         if let Some(first) = first
             && let Err(error) = self.snapshots.remove_below(first)
         {
@@ -124,7 +133,7 @@ impl Log {
         Ok(deletion)
     }
 
-    /// Renames the files of segments that are out of the log already, in the given order.
+    /// Renames the files of segments that leave the log, in the given order.
     pub(super) fn discard<'a>(
         &mut self,
         segments: impl Iterator<Item = &'a Arc<Segment>>,

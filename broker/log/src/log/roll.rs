@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millrace_types::{Offset, TimestampMs};
 
 use super::Log;
-use crate::error::{IoContext, LogError};
+use crate::error::LogError;
 use crate::file_name::{FileKind, FileName, FileStage};
 use crate::segment::{Incoming, Segment, SegmentWriter, remove_files};
 
@@ -58,9 +58,8 @@ impl Log {
     ) -> Result<(Arc<Segment>, SegmentWriter), LogError> {
         let segment =
             Arc::new(Segment::create(Arc::clone(&self.shared.home), base, FileStage::Live)?);
-        // A loss of the snapshot costs time at the next recovery; a wrong one cannot be.
         self.producers.advance_to(base);
-        self.snapshots.take(&self.producers).at("write a snapshot in", self.dir())?;
+        self.snapshots.take(&self.producers);
         let writer = SegmentWriter::resume(Arc::clone(&segment), now)?;
         Ok((segment, writer))
     }

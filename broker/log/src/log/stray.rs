@@ -5,7 +5,8 @@
 //! *.deleted  was taken out of the log: removed
 //! *.cleaned  compaction had not finished: removed
 //! *.swap     compaction had finished: takes the place of the segments it covers,
-//!            unless a .cleaned with the same or a lower offset shows that others were to follow
+//!            unless a .cleaned with the same or a lower offset shows that others were to follow;
+//!            without its .log.swap it is removed
 //! *.tmp      a text file that was not finished: removed
 //! an index without its .log: removed
 //! ```
@@ -42,6 +43,14 @@ pub(super) fn sort(home: &Arc<Home>) -> Result<Sorted, LogError> {
         FileStage::Swap => oldest_cleaned.is_some_and(|oldest| name.offset >= oldest),
         FileStage::Live | FileStage::Deleted => false,
     })?;
+    // The log file gets the name first taken and last given up: without it the rest is void.
+    let swaps: BTreeSet<Offset> = at_stage(&files, FileStage::Swap)
+        .filter(|name| name.kind == FileKind::Log)
+        .map(|name| name.offset)
+        .collect();
+    has_changed |= remove_where(home, &mut files, |name| {
+        name.stage == FileStage::Swap && !swaps.contains(&name.offset)
+    })?;
     has_changed |= finish_swap(home, &mut files)?;
     let logs: BTreeSet<Offset> =
         files.iter().filter(|name| name.kind == FileKind::Log).map(|name| name.offset).collect();
@@ -49,9 +58,19 @@ pub(super) fn sort(home: &Arc<Home>) -> Result<Sorted, LogError> {
         let is_index = !matches!(name.kind, FileKind::Log | FileKind::Snapshot);
         is_index && !logs.contains(&name.offset)
     })?;
+    // One index without the other was not finished, or has lost its name: both are made anew.
+    let pair = [FileKind::OffsetIndex, FileKind::TimeIndex];
+    let has_pair: BTreeSet<Offset> = logs
+        .iter()
+        .copied()
+        .filter(|&offset| pair.iter().all(|&kind| files.contains(&FileName::live(offset, kind))))
+        .collect();
+    has_changed |= remove_where(home, &mut files, |name| {
+        pair.contains(&name.kind) && !has_pair.contains(&name.offset)
+    })?;
     let segments = logs.into_iter().map(|offset| {
         let has = |kind| files.contains(&FileName::live(offset, kind));
-        let has_index = has(FileKind::OffsetIndex) && has(FileKind::TimeIndex);
+        let has_index = has_pair.contains(&offset);
         (offset, Files { has_index, has_txn_index: has(FileKind::TxnIndex) })
     });
     let snapshots = files.iter().filter(|name| name.kind == FileKind::Snapshot);
@@ -108,14 +127,18 @@ fn finish_swap(home: &Arc<Home>, files: &mut BTreeSet<FileName>) -> Result<bool,
         let (first, last) = covered.unwrap_or((name.offset, next));
         covered = Some((first.min(name.offset), last.max(next)));
     }
+    let sync = || home.disk().sync_dir(&home.dir).at("sync", &home.dir);
     if let Some((first, next)) = covered {
+        // The process may have died before these names were durable: nothing goes before they are.
+        sync()?;
         // Snapshots hold as well for what replaces the segments.
         remove_where(home, files, |name| {
             name.stage == FileStage::Live
                 && name.kind != FileKind::Snapshot
                 && name.offset >= first
-                && name.offset < next
+                && name.offset < next.max(first.plus(1))
         })?;
+        sync()?;
     }
     for name in &swaps {
         let live = FileName { stage: FileStage::Live, ..*name };

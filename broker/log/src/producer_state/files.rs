@@ -22,8 +22,26 @@ pub struct ProducerSnapshots {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     offsets: BTreeSet<Offset>,
-    /// Written, but not yet synced.
-    unsynced: BTreeSet<Offset>,
+    /// Taken, but not yet written.
+    unwritten: Vec<UnwrittenSnapshot>,
+}
+
+/// A snapshot in memory, to be written when all that it vouches for is durable.
+#[derive(Clone, Debug)]
+pub struct UnwrittenSnapshot {
+    offset: Offset,
+    path: PathBuf,
+    bytes: Arc<[u8]>,
+}
+
+impl UnwrittenSnapshot {
+    /// Writes the file and makes its content durable; its name needs a sync of the directory.
+    pub fn write(&self, disk: &dyn Disk) -> io::Result<()> {
+        let file = disk.open(&self.path, OpenMode::Create)?;
+        file.set_len(0)?;
+        file.write_all_at(&[IoSlice::new(&self.bytes)], 0)?;
+        file.sync()
+    }
 }
 
 impl ProducerSnapshots {
@@ -36,7 +54,7 @@ impl ProducerSnapshots {
 
     /// The snapshots in `dir`, as its owner has listed them.
     pub fn of(disk: Arc<dyn Disk>, dir: &Path, offsets: BTreeSet<Offset>) -> ProducerSnapshots {
-        ProducerSnapshots { disk, dir: dir.to_path_buf(), offsets, unsynced: BTreeSet::new() }
+        ProducerSnapshots { disk, dir: dir.to_path_buf(), offsets, unwritten: Vec::new() }
     }
 
     /// Offsets of the files, ascending.
@@ -49,31 +67,32 @@ impl ProducerSnapshots {
         self.dir.join(format!("{:020}{SUFFIX}", offset.get()))
     }
 
-    /// Writes the state as of its end, unless there is a snapshot of that offset; not yet durable,
-    /// see [`ProducerSnapshots::unsynced`].
-    pub fn take(&mut self, state: &ProducerState) -> io::Result<()> {
+    /// Keeps the state as of its end to be written later, unless there is a snapshot of that offset.
+    pub fn take(&mut self, state: &ProducerState) {
         let offset = state.end_offset;
-        if self.offsets.contains(&offset) {
+        let is_taken = self.unwritten.iter().any(|taken| taken.offset == offset);
+        if is_taken || self.offsets.contains(&offset) {
+            return;
+        }
+        let bytes = snapshot::encode(&state.producers).into();
+        self.unwritten.push(UnwrittenSnapshot { offset, path: self.path(offset), bytes });
+    }
+
+    /// The snapshots that were taken and not written: to be written, then told to
+    /// [`ProducerSnapshots::written`].
+    pub fn unwritten(&self) -> Vec<UnwrittenSnapshot> {
+        self.unwritten.clone()
+    }
+
+    /// Notes that a snapshot is on disk. One that was removed meanwhile is removed there, too.
+    pub fn written(&mut self, snapshot: &UnwrittenSnapshot) -> io::Result<()> {
+        let before = self.unwritten.len();
+        self.unwritten.retain(|taken| !Arc::ptr_eq(&taken.bytes, &snapshot.bytes));
+        if self.unwritten.len() < before {
+            self.offsets.insert(snapshot.offset);
             return Ok(());
         }
-        let file = self.disk.open(&self.path(offset), OpenMode::Create)?;
-        let bytes = snapshot::encode(&state.producers);
-        file.set_len(0)?;
-        file.write_all_at(&[IoSlice::new(&bytes)], 0)?;
-        self.offsets.insert(offset);
-        self.unsynced.insert(offset);
-        Ok(())
-    }
-
-    /// The snapshots that are not durable yet: to be synced, then told to
-    /// [`ProducerSnapshots::synced`]. Their names need a sync of the directory.
-    pub fn unsynced(&self) -> impl Iterator<Item = Offset> {
-        self.unsynced.iter().copied()
-    }
-
-    /// Notes that the content of the snapshot of an offset is durable.
-    pub fn synced(&mut self, offset: Offset) {
-        self.unsynced.remove(&offset);
+        if self.offsets.contains(&snapshot.offset) { Ok(()) } else { self.unlink(snapshot.offset) }
     }
 
     /// Loads the newest usable snapshot at or below `log_end`, leaving out producers expired by
@@ -128,6 +147,7 @@ impl ProducerSnapshots {
 
     /// Removes the snapshots below `offset`.
     pub fn remove_below(&mut self, offset: Offset) -> io::Result<()> {
+        self.unwritten.retain(|taken| taken.offset >= offset);
         for below in self.offsets.range(..offset).copied().collect::<Vec<_>>() {
             self.remove(below)?;
         }
@@ -136,6 +156,7 @@ impl ProducerSnapshots {
 
     /// Removes the snapshots above `offset`.
     pub fn remove_above(&mut self, offset: Offset) -> io::Result<()> {
+        self.unwritten.retain(|taken| taken.offset <= offset);
         for above in self.offsets.iter().copied().filter(|at| *at > offset).collect::<Vec<_>>() {
             self.remove(above)?;
         }
@@ -144,16 +165,20 @@ impl ProducerSnapshots {
 
     /// Removes one snapshot, if there is one of that offset.
     pub fn remove(&mut self, offset: Offset) -> io::Result<()> {
+        self.unwritten.retain(|taken| taken.offset != offset);
         if !self.offsets.contains(&offset) {
             return Ok(());
         }
-        match self.disk.remove_file(&self.path(offset)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        self.unlink(offset)?;
         self.offsets.remove(&offset);
-        self.unsynced.remove(&offset);
         Ok(())
+    }
+
+    fn unlink(&self, offset: Offset) -> io::Result<()> {
+        match self.disk.remove_file(&self.path(offset)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 }
 

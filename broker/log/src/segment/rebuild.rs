@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use millrace_types::{Offset, TimestampMs};
 
 use super::walk::Walk;
-use super::{BatchPlace, Indexes, Segment, SegmentWriter};
+use super::{BatchPlace, Indexes, ScanEnd, Scanner, Segment, SegmentWriter};
+use crate::checkpoint;
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
 use crate::offset_index::OffsetEntry;
@@ -61,6 +62,51 @@ impl SegmentWriter {
 }
 
 impl Segment {
+    /// Makes the indexes of a segment that is done with anew from all of its batches: durable, and
+    /// each in one step, because the next start trusts what it finds. Returns where the batches end.
+    pub(crate) fn remake_indexes(&self, index_interval_bytes: u32) -> Result<ScanEnd, LogError> {
+        let mut indexes = Indexes::empty();
+        let (mut since_entry_bytes, mut end_offset) = (0_u64, self.base_offset);
+        let mut scanner = Scanner::new(self, 0, self.file_size()?)?;
+        let (end_position, end) = loop {
+            let position = scanner.position();
+            let place = match scanner.next_batch()? {
+                Ok(batch) => BatchPlace::new(batch.header(), position),
+                Err(end) => break (position, end),
+            };
+            let is_entry_due = since_entry_bytes > u64::from(index_interval_bytes);
+            if indexes.add(self, &place, is_entry_due) {
+                since_entry_bytes = 0;
+            }
+            since_entry_bytes = since_entry_bytes.saturating_add(place.size_bytes);
+            end_offset = place.next_offset();
+        };
+        indexes.note_largest();
+        self.replace_index(FileKind::OffsetIndex, &mut indexes.offsets)?;
+        self.replace_index(FileKind::TimeIndex, &mut indexes.times)?;
+        let mut tail = self.lock();
+        tail.size_bytes = end_position;
+        tail.end_offset = Some(end_offset);
+        tail.recent.clear();
+        tail.indexes = Some(indexes);
+        drop(tail);
+        self.has_index_files.store(true, Ordering::Release);
+        Ok(end)
+    }
+
+    fn replace_index<E: Entry>(
+        &self,
+        kind: FileKind,
+        index: &mut SparseIndex<E>,
+    ) -> Result<(), LogError> {
+        let bytes = index.unwritten().map(|(bytes, _)| bytes).unwrap_or_default();
+        checkpoint::write_atomic(self.home.disk(), &self.path(kind), &bytes)?;
+        index.written();
+        // Whoever opened the old file has another one.
+        self.close_file(kind);
+        Ok(())
+    }
+
     /// The index entries below `from`, if they agree with the file.
     fn indexes_before(&self, from: Offset) -> Result<(Vec<OffsetEntry>, Vec<TimeEntry>), LogError> {
         let file_size = self.file_size()?;
@@ -98,43 +144,6 @@ impl Segment {
         sparse_index::read_valid(&*file, ascends).at("read", self.path(kind))
     }
 
-    /// Whether the indexes of a segment that is done with reach to its end, as far as its last
-    /// batches tell.
-    pub(crate) fn are_indexes_complete(&self) -> Result<bool, LogError> {
-        let everything = self.base_offset.plus(1 << 31);
-        let (offsets, times) = self.indexes_before(everything)?;
-        let file_size = self.file_size()?;
-        if !self.has_index_files.load(Ordering::Relaxed) {
-            return Ok(file_size == 0);
-        }
-        let has_size = |kind, expected: u64| -> Result<bool, LogError> {
-            let size = self.file(kind)?.len().at("measure", self.path(kind))?;
-            Ok(size == expected)
-        };
-        let offsets_bytes = (offsets.len() as u64).saturating_mul(OffsetEntry::BYTES);
-        let times_bytes = (times.len() as u64).saturating_mul(TimeEntry::BYTES);
-        if !has_size(FileKind::OffsetIndex, offsets_bytes)?
-            || !has_size(FileKind::TimeIndex, times_bytes)?
-        {
-            return Ok(false);
-        }
-        let start = offsets.last().map_or(0, |entry| u64::from(entry.position));
-        let mut walk = Walk::new(self, start, file_size)?;
-        let mut largest = None;
-        loop {
-            match walk.next_batch() {
-                Ok(Some(place)) => largest = largest.max(place.max_timestamp),
-                Ok(None) => break,
-                // Rot below the recovery point: new indexes would not help.
-                Err(LogError::Corrupt { .. }) => return Ok(true),
-                Err(error) => return Err(error),
-            }
-        }
-        let known = times.last().map(|entry| entry.timestamp);
-        let is_short = file_size.saturating_sub(start) <= UNINDEXED_BYTES_MAX;
-        Ok(is_short && largest <= known)
-    }
-
     /// The offset after the last batch, found without the indexes.
     pub(crate) fn walk_to_end(&self) -> Result<Offset, LogError> {
         let mut walk = Walk::new(self, 0, self.size_bytes())?;
@@ -155,7 +164,3 @@ impl Segment {
         self.relative(offset).is_some()
     }
 }
-
-/// More than this behind the last index entry means that entries are missing: the largest batch
-/// that is usual, and more.
-const UNINDEXED_BYTES_MAX: u64 = 4 << 20;

@@ -128,7 +128,8 @@ impl SegmentWriter {
         let path = || self.segment.path(FileKind::Log);
         let file = self.segment.file(FileKind::Log).map_err(WriteError::Undone)?;
         if let Err(error) = file.write_all_at(parts, start).at_path("append to", path) {
-            return Err(match file.set_len(start) {
+            // For good: behind the next segment's begin nobody would look at it again.
+            return Err(match file.set_len(start).and_then(|()| file.sync()) {
                 Ok(()) => WriteError::Undone(error),
                 Err(_) => WriteError::Torn(error),
             });
@@ -298,7 +299,7 @@ impl Indexes {
     }
 
     /// Makes an entry of the largest timestamp, unless the last one is it.
-    fn note_largest(&mut self) {
+    pub(super) fn note_largest(&mut self) {
         if let Some(largest) = self.largest
             && self.times.last().is_none_or(|last| largest.timestamp > last.timestamp)
         {

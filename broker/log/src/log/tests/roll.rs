@@ -89,6 +89,8 @@ fn rolling_completes_the_indexes_and_notes_the_producers() {
     log.roll(NOW).unwrap();
     log.roll(NOW).unwrap();
     assert_eq!(place.with_suffix(".log"), [0, 6]);
+    assert_eq!(place.with_suffix(".snapshot"), [], "vouches for indexes that are not durable");
+    log.flush().unwrap();
     assert_eq!(place.with_suffix(".snapshot"), [6]);
     let one = batch(0, Wanted::default()).len();
     let index = fs::read(place.path().join("00000000000000000000.index")).unwrap();
