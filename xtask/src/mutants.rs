@@ -84,3 +84,19 @@ fn copy_sources() -> Result<PathBuf> {
     }
     Ok(copy)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::MUTANTS;
+    use crate::step::root;
+
+    #[test]
+    fn every_mutant_fits_the_sources_exactly_once() {
+        for mutant in MUTANTS {
+            let text = fs::read_to_string(root().join(mutant.file)).expect(mutant.file);
+            assert_eq!(text.matches(mutant.from).count(), 1, "{}: {}", mutant.file, mutant.rule);
+        }
+    }
+}
