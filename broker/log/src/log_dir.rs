@@ -6,9 +6,9 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use millrace_types::{LeaderEpoch, TimestampMs, TopicId, TopicPartition, Uuid};
+use millrace_types::{LeaderEpoch, Offset, TimestampMs, TopicId, TopicPartition, Uuid};
 
-use crate::checkpoint::{self, PARTITION_METADATA};
+use crate::checkpoint::{self, CheckpointError, PARTITION_METADATA};
 use crate::config::LogConfig;
 use crate::disk::{Disk, OpenMode, Space};
 use crate::epoch_cache::LEADER_EPOCH_CHECKPOINT;
@@ -165,7 +165,7 @@ impl LogDir {
             if let Some(DirName::Partition(partition)) =
                 DirName::parse(&entry.name).filter(|_| entry.is_dir)
             {
-                let topic_id = self.topic_id(&self.root.join(entry.name))?;
+                let topic_id = self.topic_id(&partition)?;
                 found.push(FoundPartition { partition, topic_id });
             }
         }
@@ -173,12 +173,12 @@ impl LogDir {
         Ok(found)
     }
 
-    fn topic_id(&self, dir: &Path) -> Result<Option<TopicId>, LogError> {
-        // The file is synced with the first flush: before that, a power cut may leave it empty, or
-        // with its length and without its bytes.
-        match checkpoint::read_text(self.disk(), &dir.join(PARTITION_METADATA))? {
-            Some(text) if text.bytes().any(|byte| byte != 0) => Ok(checkpoint::read_topic_id(self.disk(), dir)?),
-            Some(_) | None => Ok(None),
+    fn topic_id(&self, partition: &TopicPartition) -> Result<Option<TopicId>, LogError> {
+        // The file is synced with the first flush: before that, a power cut may tear it.
+        let was_flushed = self.checkpoints().of(partition).recovery_point > Offset::ZERO;
+        match checkpoint::read_topic_id(self.disk(), &self.dir_of(partition)) {
+            Err(CheckpointError::Malformed { .. }) if !was_flushed => Ok(None),
+            found => Ok(found?),
         }
     }
 

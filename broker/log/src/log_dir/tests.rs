@@ -137,17 +137,20 @@ fn partitions_are_found_again_with_their_topics_ids() {
     }
     let again = logs.create_log(&partition("b", 0), TOPIC_ID, LogConfig::default(), NOW);
     assert!(again.is_err(), "it is there already");
-    fs::write(dir.path().join("a-10/partition.metadata"), "").unwrap();
-    fs::write(dir.path().join("b-0/partition.metadata"), [0; 42]).unwrap();
+    // Torn by a power cut before the first flush.
+    fs::write(dir.path().join("a-10/partition.metadata"), "version: 0\ntopi").unwrap();
     fs::create_dir(dir.path().join("lost+found")).unwrap();
     fs::write(dir.path().join("b-7"), "a file").unwrap();
     let found = logs.partitions().unwrap();
     let found: Vec<_> =
         found.iter().map(|found| (found.partition.to_string(), found.topic_id)).collect();
-    let expected = [("a-2", Some(TOPIC_ID)), ("a-10", None), ("b-0", None)];
+    let expected = [("a-2", Some(TOPIC_ID)), ("a-10", None), ("b-0", Some(TOPIC_ID))];
     assert_eq!(found, expected.map(|(name, id)| (name.to_owned(), id)));
+    drop(logs);
+    // Damaged later.
     fs::write(dir.path().join("a-2/partition.metadata"), "version: 0\n").unwrap();
-    assert!(logs.partitions().is_err());
+    fs::write(dir.path().join("recovery-point-offset-checkpoint"), "0\n1\na 2 1\n").unwrap();
+    assert!(open(dir.path()).partitions().is_err());
 }
 
 #[test]
