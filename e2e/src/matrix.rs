@@ -14,6 +14,9 @@ pub const BEGIN: &str = "<!-- client matrix: begin, written by `cargo xtask test
 /// The line after it.
 pub const END: &str = "<!-- client matrix: end -->";
 
+/// The name in notes under which the command line tools stand.
+const TOOLS: &str = "tools";
+
 /// Outcomes of one client: feature to `ok` or the reason of its failure.
 pub type Outcomes = BTreeMap<String, Result<(), String>>;
 
@@ -70,6 +73,20 @@ pub fn note(client: Client, test: &str, outcomes: &Outcomes) -> Result<()> {
     Ok(())
 }
 
+/// Notes whether some of Kafka's command line tools did all that was asked of them.
+///
+/// # Errors
+/// The note cannot be written.
+pub fn note_tools(tools: &[&str], succeeded: bool) -> Result<()> {
+    let dir = notes_dir()?;
+    fs::create_dir_all(&dir)?;
+    let word = if succeeded { "ok" } else { "FAIL" };
+    for tool in tools {
+        fs::write(dir.join(format!("{TOOLS}.{tool}")), format!("{tool} {word}\n"))?;
+    }
+    Ok(())
+}
+
 /// The matrix as Markdown, from the notes of all clients.
 ///
 /// # Errors
@@ -113,5 +130,11 @@ pub fn render() -> Result<String> {
     let numbered = reasons.iter().enumerate();
     let footnotes: String =
         numbered.map(|(at, reason)| format!("{}. {reason}\n", at + 1)).collect();
-    Ok(format!("{text}\n– means that the client itself has it not:\n\n{footnotes}"))
+    let tools = noted.iter().filter(|((client, _), _)| client == TOOLS);
+    let tools: Vec<String> = tools.map(|((_, tool), word)| format!("`{tool}` {word}")).collect();
+    Ok(format!(
+        "{text}\n– means that the client itself has it not:\n\n{footnotes}\n\
+         Apache Kafka's own command line tools (`e2e/tests/tools.rs`): {}.\n",
+        tools.join(", ")
+    ))
 }
