@@ -182,6 +182,18 @@ impl LogDir {
         }
     }
 
+    /// Writes down, durably, whose partition a directory holds that does not say it itself.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn write_topic_id(
+        &self,
+        partition: &TopicPartition,
+        topic_id: TopicId,
+    ) -> Result<(), LogError> {
+        Ok(checkpoint::write_topic_id(self.disk(), &self.dir_of(partition), topic_id)?)
+    }
+
     /// The latest leader epoch that a partition's log knows of, without opening it.
     ///
     /// # Errors

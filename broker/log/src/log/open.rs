@@ -8,7 +8,7 @@ use millrace_types::{Offset, TimestampMs};
 
 use super::recovery::{Recovery, replay};
 use super::{Log, Unsynced, stray};
-use crate::checkpoint::CheckpointError;
+use crate::checkpoint::{CheckpointError, PARTITION_METADATA};
 use crate::config::LogConfig;
 use crate::epoch_cache::EpochCache;
 use crate::error::{IoContext, LogError};
@@ -61,6 +61,7 @@ impl Log {
         progress: &mut dyn FnMut(RecoveryProgress),
     ) -> Result<Log, LogError> {
         let LogOptions { pool, dir, config, mut recovery_point, mut was_closed, now, .. } = options;
+        let was_flushed = recovery_point > Offset::ZERO;
         let home = Arc::new(Home { pool, dir });
         let sorted = stray::sort(&home)?;
         let mut segments = Vec::new();
@@ -101,6 +102,10 @@ impl Log {
         }
         let loaded = recovery.finish(epochs.as_ref())?;
         let mut unsynced = Unsynced::default();
+        if !was_flushed {
+            // The process that made the directory may have ended before its first flush.
+            unsynced.created(vec![home.dir.join(PARTITION_METADATA)]);
+        }
         unsynced.recovered(loaded.touched, loaded.has_new_names);
         if loaded.has_new_epochs {
             unsynced.epochs_changed();

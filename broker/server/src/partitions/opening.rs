@@ -97,6 +97,9 @@ impl Partitions {
         match found {
             None => self.dir.create_log(id, topic_id, config, now),
             Some(on_disk) if on_disk.is_none_or(|on_disk| on_disk == topic_id) => {
+                if on_disk.is_none() {
+                    self.dir.write_topic_id(id, topic_id)?;
+                }
                 let mut last = RecoveryProgress::default();
                 let mut progress = |now: RecoveryProgress| {
                     let mut scanned = self.lock_scanned();

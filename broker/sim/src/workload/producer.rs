@@ -83,7 +83,10 @@ impl Producer {
                     self.clients.record(Event::Stuck { what });
                     return;
                 }
-                Err(_) if self.is_idempotent => {}
+                Err(failure) if self.is_idempotent => {
+                    let number = self.number;
+                    self.clients.note(|| format!("producer-{number} tries again: {failure:?}"));
+                }
                 Err(_) => {
                     self.router.forget();
                     self.clients.settle().await;
