@@ -101,15 +101,7 @@ impl Log {
             recovery.run()?;
         }
         let loaded = recovery.finish(epochs.as_ref())?;
-        let mut unsynced = Unsynced::default();
-        if !was_flushed {
-            // The process that made the directory may have ended before its first flush.
-            unsynced.created(vec![home.dir.join(PARTITION_METADATA)]);
-        }
-        unsynced.recovered(loaded.touched, loaded.has_new_names);
-        if loaded.has_new_epochs {
-            unsynced.epochs_changed();
-        }
+        let unsynced = unsynced_of(&home, &loaded, was_flushed);
         if is_recovered {
             recovery_point = recovery_point.min(loaded.end_offset);
         } else {
@@ -161,6 +153,20 @@ impl Log {
             failure: None,
         })
     }
+}
+
+/// What the first flush of an opened log has to make durable.
+fn unsynced_of(home: &Home, loaded: &Loaded, was_flushed: bool) -> Unsynced {
+    let mut unsynced = Unsynced::default();
+    if !was_flushed {
+        // The process that made the directory may have ended before its first flush.
+        unsynced.created(vec![home.dir.join(PARTITION_METADATA)]);
+    }
+    unsynced.recovered(loaded.touched.clone(), loaded.has_new_names);
+    if loaded.has_new_epochs {
+        unsynced.epochs_changed();
+    }
+    unsynced
 }
 
 /// `None` if the file is damaged: then they are read from the whole log.
