@@ -91,8 +91,14 @@ pub const GROUP_EXPIRED_RECORDS_PER_TURN_MAX: usize = 10_000;
 pub const GROUP_REBALANCE_WAIT_MS_MIN: u32 = 100;
 
 /// How many bytes of batches a request's own thread writes; more go to a thread that may wait for
-/// the disk.
-pub const APPEND_INLINE_BYTES_MAX: usize = 64 * 1024;
+/// the disk. Handing over costs as much as writing some 300 KiB.
+pub const APPEND_INLINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A write that takes longer shows that the disk does not keep pace, in milliseconds ...
+pub const APPEND_SLOW_MS: u64 = 10;
+
+/// ... and for so long all writes go to threads that may wait for it, in milliseconds.
+pub const APPEND_SLOW_FOR_MS: u64 = 1_000;
 
 /// How often a request writes what others have queued meanwhile before it hands that over.
 pub const APPEND_TURNS_MAX: usize = 8;

@@ -12,6 +12,7 @@ use crate::blocking::Blocking;
 use crate::clock::Clock;
 use crate::measured_disk::MeasuredDisk;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::random::Random;
 use crate::tasks::Tasks;
 
@@ -26,6 +27,8 @@ pub struct Env {
     pub blocking: Blocking,
     /// Chance.
     pub random: Arc<Random>,
+    /// Whether the disk keeps pace.
+    pub pace: Arc<Pace>,
     /// Every task of the broker.
     pub tasks: Tasks,
     /// How the file descriptors are shared out.
@@ -67,6 +70,7 @@ impl Env {
             clock: Clock::System,
             blocking: Blocking::Pool,
             random: Arc::new(Random::from_system()),
+            pace: Arc::default(),
             tasks: Tasks::default(),
             descriptors: Descriptors::of_process(),
         }
@@ -86,6 +90,7 @@ impl Env {
             clock,
             blocking: Blocking::Inline,
             random: Arc::new(Random::seeded(seed)),
+            pace: Arc::default(),
             tasks: Tasks::default(),
             descriptors: Descriptors::of(limits::DESCRIPTORS_SIMULATED),
         }

@@ -19,6 +19,7 @@ pub mod measured_disk;
 pub mod metadata;
 pub mod metrics;
 pub mod net;
+pub mod pace;
 pub mod partition;
 pub mod partitions;
 pub mod process;

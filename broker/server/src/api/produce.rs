@@ -2,7 +2,6 @@
 //! writer says so. What may be appended is decided in `core::replication::append`.
 
 use bytes::Bytes;
-use millrace_core::limits;
 use millrace_core::replication::acks::Acks;
 use millrace_core::replication::append::{AppendError, Arrival, Candidate, RefusedRecord, inspect};
 use millrace_core::replication::fetch_session::TopicRef;
@@ -137,10 +136,11 @@ async fn submit(context: &RequestContext, slots: &mut [Slot], acks: Acks) {
         };
     }
     let write = move || drains.into_iter().for_each(Drain::run);
-    if bytes > limits::APPEND_INLINE_BYTES_MAX {
-        context.broker.env().blocking.run(write).await;
-    } else {
+    let env = context.broker.env();
+    if env.pace.allows(bytes) {
         write();
+    } else {
+        env.blocking.run(write).await;
     }
 }
 

@@ -76,7 +76,7 @@ impl Partition {
 
     /// Puts a batch into the queue and sees to it that it is written, at once if it is small.
     pub fn append(self: &Arc<Self>, candidate: Candidate, acks: Acks) -> Answer {
-        let is_small = candidate.size_bytes() <= limits::APPEND_INLINE_BYTES_MAX;
+        let is_small = self.env.pace.allows(candidate.size_bytes());
         let (answer, drain) = self.submit(candidate, acks);
         match drain {
             Some(drain) if is_small => drain.run(),
@@ -205,7 +205,7 @@ impl Writer {
     ) -> Result<(), LogError> {
         let mut rest = batches;
         while !rest.is_empty() {
-            let info = self.log.append(rest, now)?;
+            let info = partition.env.pace.measure(|| self.log.append(rest, now))?;
             self.unannounced_bytes = self.unannounced_bytes.saturating_add(info.size_bytes);
             // What is done with is made durable: it need not be read again after a crash.
             self.flushing.is_wanted |= info.has_rolled;

@@ -145,7 +145,7 @@ async fn what_is_appended_is_read_with_its_offsets() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_at_once_are_all_appended_each_in_its_own_order() {
-    let home = Home::new(|_| {});
+    let home = Home::new(|config| config.max_message_bytes = 1 << 30);
     let partition = home.open();
     let mut tasks = Vec::new();
     for writer in 0..8_u8 {
@@ -153,9 +153,9 @@ async fn many_at_once_are_all_appended_each_in_its_own_order() {
         tasks.push(tokio::spawn(async move {
             let mut answers = Vec::new();
             for number in 0..200_u8 {
-                let large = [writer; 70_000];
-                let value: &[u8] = if number % 40 == 0 { &large } else { &[writer, number] };
-                answers.push(append(&partition, &[value]));
+                // The large ones are written on another thread.
+                let large = vec![writer; if number % 100 == 0 { 5 << 20 } else { 10 }];
+                answers.push(append(&partition, &[&large]));
             }
             let mut last = None;
             for answer in answers {
