@@ -22,6 +22,7 @@ pub async fn handle<'a>(
 ) -> Result<Response<'a>, Refusal> {
     let answer = |name: &Arc<str>, asked: &RequestTopicPartition| {
         let deleted = delete(context, name, asked);
+        context.count(deleted.err().unwrap_or_default());
         ResponseTopicPartition {
             partition_index: asked.partition_index,
             low_watermark: deleted.map_or(-1, Offset::to_wire),

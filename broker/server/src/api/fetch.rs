@@ -45,7 +45,7 @@ pub async fn handle(context: RequestContext, frame: Frame) -> Result<Outcome, Re
     let begun = context.broker.fetch_sessions().begin(session, named, &forgotten, now);
     let begun = match begun {
         Ok(begun) => begun,
-        Err(error) => return refuse(&context, error.error_code(), 0),
+        Err(error) => return refuse(&context, error.error_code()),
     };
     let partitions = context.broker.partitions();
     let find = |(target, want): &(FetchTarget, FetchWant)| {
@@ -69,8 +69,9 @@ pub async fn handle(context: RequestContext, frame: Frame) -> Result<Outcome, Re
 /// The first version that names topics by id.
 const TOPIC_ID_MIN: i16 = 13;
 
-fn refuse(context: &RequestContext, code: ErrorCode, session_id: i32) -> Result<Outcome, Refusal> {
-    let response = Response { error_code: code.code(), session_id, ..Response::default() };
+fn refuse(context: &RequestContext, code: ErrorCode) -> Result<Outcome, Refusal> {
+    context.count(code);
+    let response = Response { error_code: code.code(), ..Response::default() };
     context.reply(&response).map(Outcome::Reply)
 }
 

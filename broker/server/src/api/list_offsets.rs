@@ -41,6 +41,7 @@ pub async fn handle<'a>(
             } else {
                 Err(ErrorCode::InvalidRequest)
             };
+            context.count(found.err().unwrap_or_default());
             partitions.push(answer(index, found));
         }
         topics.push(ResponseTopic { name: topic.name, partitions });

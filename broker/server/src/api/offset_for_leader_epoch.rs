@@ -27,6 +27,7 @@ pub async fn handle<'a>(
             Ok(end) => (ErrorCode::None, end),
             Err(code) => (code, None),
         };
+        context.count(code);
         ResponseTopicPartition {
             partition: asked.partition,
             error_code: code.code(),

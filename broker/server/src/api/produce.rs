@@ -273,6 +273,9 @@ fn reply(context: &RequestContext, slots: &[Slot]) -> Result<Reply, Refusal> {
             responses.push(response);
             before = Some(&slot.topic);
         }
+        if let State::Refused(refused) = &slot.state {
+            context.count(refused.error_code());
+        }
         if let Some(response) = responses.last_mut() {
             response.partition_responses.push(slot.answer());
         }

@@ -37,10 +37,12 @@ pub(super) fn reply(
             (Response { session_id: finished.session_id, ..Response::default() }, rows)
         }
         Err(error) => {
+            context.count(error.error_code());
             let error_code = error.error_code().code();
             (Response { error_code, ..Response::default() }, Vec::new())
         }
     };
+    rows.iter().filter_map(|row| row.read.as_ref().err()).for_each(|code| context.count(*code));
     let mut reply = context.begin_reply();
     write(context.version, &head, &rows, &mut reply)
         .and_then(|()| reply.seal())
