@@ -11,7 +11,7 @@
 use millrace_types::{BrokerId, LeaderEpoch, Uuid};
 use millrace_wire::Reader;
 
-use super::record::RecordError;
+use super::record_error::RecordError;
 
 /// Appends a number.
 pub(super) fn put_number(out: &mut Vec<u8>, mut value: u64) {

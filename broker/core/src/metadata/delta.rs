@@ -1,26 +1,13 @@
 //! What differs between two images, for those who must act on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use millrace_types::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, TopicName, TopicPartition};
 
-use super::image::{Image, Partition, Topic};
+use super::image::Image;
 use super::record::ConfigOwner;
-
-/// What records have touched: where two images may differ.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
-    pub(super) topics: BTreeSet<TopicId>,
-    pub(super) configs: BTreeSet<ConfigOwner>,
-}
-
-impl Touched {
-    /// Everything that is in an image: what a broker compares at its start.
-    pub fn all(image: &Image) -> Touched {
-        let topics = image.topics().map(|topic| topic.id).collect();
-        Touched { topics, configs: BTreeSet::from([ConfigOwner::Cluster]) }
-    }
-}
+use super::state::{Partition, Topic};
+use super::touched::Touched;
 
 /// What a broker must do to follow a change of the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

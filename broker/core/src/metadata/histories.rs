@@ -145,7 +145,7 @@ fn follow(held: &mut Held, delta: &Delta) {
 }
 
 fn holding(image: &Image) -> Held {
-    let delta = Delta::between(&Image::default(), image, &Touched::all(image), broker(1));
+    let delta = Delta::between(&Image::default(), image, &image.everything(), broker(1));
     assert!(delta.closed.is_empty() && delta.changed.is_empty());
     let mut held = Held::new();
     follow(&mut held, &delta);

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millrace_types::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, TopicName, Uuid};
+use millrace_types::{BrokerId, PartitionIndex, TopicId, TopicName};
 use rpds::RedBlackTreeMapSync;
 
-use super::delta::Touched;
 use super::record::{ConfigOwner, Record};
+use super::state::{Broker, Partition, Topic};
 use super::topic_rules::folded;
-use crate::config::listener::Endpoint;
+use super::touched::Touched;
 use crate::config::{Layers, StaticConfig, Values};
 
 /// The metadata of the cluster after some record of its log.
@@ -29,61 +29,6 @@ pub struct Image {
     cluster_values: Arc<Values>,
     broker_values: Arc<BTreeMap<BrokerId, Values>>,
     next_producer_id: u64,
-}
-
-/// One topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topic {
-    /// Its id, which no later topic of the same name has.
-    pub id: TopicId,
-    /// Its name.
-    pub name: TopicName,
-    /// Its partitions, from 0.
-    pub partitions: Vec<Partition>,
-    /// The configs that are set on it.
-    pub values: Values,
-}
-
-/// One partition of a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Partition {
-    /// The brokers that hold it, the preferred leader first; never empty.
-    pub replicas: Vec<BrokerId>,
-    /// Those of them that have all that is committed.
-    pub isr: Vec<BrokerId>,
-    /// Who takes writes and answers reads; `None` while nobody can.
-    pub leader: Option<BrokerId>,
-    /// Counts the leaders.
-    pub leader_epoch: LeaderEpoch,
-    /// Counts all changes of this struct.
-    pub partition_epoch: u32,
-}
-
-/// One broker as it registered at its last start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broker {
-    /// Counts the registrations of all brokers; a larger one fences the smaller.
-    pub epoch: u64,
-    /// Chosen anew at each start of the process.
-    pub incarnation: Uuid,
-    /// The id of its log directory.
-    pub directory_id: Uuid,
-    /// Where it stands.
-    pub rack: Option<String>,
-    /// Where clients reach it, by listener name.
-    pub endpoints: Vec<Endpoint>,
-}
-
-impl Topic {
-    /// A partition by its index.
-    pub fn partition(&self, index: PartitionIndex) -> Option<&Partition> {
-        self.partitions.get(usize::try_from(index.get()).ok()?)
-    }
-
-    /// The partitions with their indexes, from 0.
-    pub fn indexed(&self) -> impl Iterator<Item = (PartitionIndex, &Partition)> {
-        (0..).filter_map(PartitionIndex::from_wire).zip(&self.partitions)
-    }
 }
 
 impl Image {
@@ -160,6 +105,12 @@ impl Image {
             cluster: &self.cluster_values,
             file: file.values(),
         }
+    }
+
+    /// All that there is: what to compare an empty image with.
+    pub fn everything(&self) -> Touched {
+        let topics = self.topics().map(|topic| topic.id).collect();
+        Touched { topics, configs: BTreeSet::from([ConfigOwner::Cluster]) }
     }
 
     /// Makes the change that a committed record says. Cannot fail, and is the same on each node: a

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use millrace_types::{BrokerId, ErrorCode, LeaderEpoch};
 
-use super::image::{Image, Partition};
+use super::image::Image;
+use super::state::Partition;
 
 /// Why partitions cannot be placed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

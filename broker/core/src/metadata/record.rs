@@ -13,13 +13,13 @@
 //! nodes differ. Lengths and checksums are the log's, `millrace-log`'s `raft_log`.
 
 use millrace_types::{BrokerId, PartitionIndex, TopicId, TopicName, Uuid};
-use millrace_wire::DecodeError;
 
 use super::codec::{
     Source, put_broker, put_brokers, put_id, put_leader_epoch, put_number, put_optional_broker,
     put_optional_text, put_text,
 };
-use super::image::{Broker, Partition};
+use super::record_error::RecordError;
+use super::state::{Broker, Partition};
 use crate::config::listener::Endpoint;
 
 /// One change of the metadata.
@@ -96,34 +96,6 @@ pub enum ConfigOwner {
     Broker(BrokerId),
     /// One topic's.
     Topic(TopicId),
-}
-
-/// Why bytes are no metadata records.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
-    /// They end within a field.
-    #[error("metadata record is cut short")]
-    Truncated(#[from] DecodeError),
-    /// A number is out of its range.
-    #[error("field {field} of a metadata record is out of its range")]
-    Number {
-        /// The field.
-        field: &'static str,
-    },
-    /// A text is not UTF-8 or breaks the rule of its field.
-    #[error("field {field} of a metadata record is no valid text")]
-    Text {
-        /// The field.
-        field: &'static str,
-    },
-    /// A record of a later version of this software.
-    #[error("metadata record of kind {kind} in version {version} is not known to this version")]
-    Unknown {
-        /// The kind.
-        kind: u8,
-        /// The version of the kind.
-        version: u8,
-    },
 }
 
 /// The version in which every kind is written.

@@ -1,8 +1,9 @@
 //! An image as records: what a snapshot of the metadata holds in place of all records before it.
 
-use super::delta::Touched;
 use super::image::Image;
-use super::record::{ConfigOwner, Record, RecordError, decode_all, encode_all};
+use super::record::{ConfigOwner, Record, decode_all, encode_all};
+use super::record_error::RecordError;
+use super::touched::Touched;
 
 /// The records that make the image out of nothing, in the order of its maps.
 pub fn records(image: &Image) -> Vec<Record> {

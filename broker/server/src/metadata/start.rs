@@ -106,7 +106,7 @@ impl Metadata {
             driver.image.apply(record, &mut Touched::default());
         }
         let nothing = Image::default();
-        let touched = Touched::all(&driver.image);
+        let touched = driver.image.everything();
         let delta = Delta::between(&nothing, &driver.image, &touched, broker);
         driver.follow(delta).await;
         let (metadata, jobs) = Metadata::new(broker);

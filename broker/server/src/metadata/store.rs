@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use millrace_core::metadata::record::{RecordError, decode_all, encode_all};
-use millrace_core::metadata::{Image, Record, Touched, snapshot};
+use millrace_core::metadata::record::{decode_all, encode_all};
+use millrace_core::metadata::{Image, Record, RecordError, Touched, snapshot};
 use millrace_core::raft::{Committed, Raft, RaftError};
 use millrace_log::LogError;
 use millrace_log::raft_log::{METADATA_PREFIX, RaftLog, Recovered, Snapshot};

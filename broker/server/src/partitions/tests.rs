@@ -49,7 +49,7 @@ impl Home {
         let dir = LogDir::open(Arc::clone(&env.disk), options).unwrap();
         let partitions = Arc::new(Partitions::new(env, broker(), Arc::new(dir)).unwrap());
         let delta =
-            Delta::between(&Image::default(), &self.image, &Touched::all(&self.image), broker());
+            Delta::between(&Image::default(), &self.image, &self.image.everything(), broker());
         follow(&partitions, &delta, &self.image).await;
         partitions
     }

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use millrace_types::{BrokerId, LeaderEpoch, PartitionIndex, TopicId, TopicName};
 
 use super::Decision;
-use crate::metadata::image::{Image, Partition};
+use crate::metadata::image::Image;
 use crate::metadata::record::{ConfigOwner, Record, is_reserved};
+use crate::metadata::state::Partition;
 use crate::metadata::topic_rules::{CLUSTER_METADATA, CONSUMER_OFFSETS};
 
 /// A partition that was found on disk.

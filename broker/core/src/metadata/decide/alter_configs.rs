@@ -11,9 +11,9 @@ use super::{Context, Decision};
 use crate::config::alter::{Change, Target, incremental, replace};
 use crate::config::{ConfigError, Values};
 use crate::limits::CONFIG_CHANGES_PER_REQUEST_MAX;
-use crate::metadata::delta::Touched;
 use crate::metadata::image::Image;
 use crate::metadata::record::{ConfigOwner, Record};
+use crate::metadata::touched::Touched;
 
 /// Changes configs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use millrace_types::{ErrorCode, TopicName};
 
 use super::Decision;
 use crate::limits::{PARTITIONS_MAX, PARTITIONS_PER_REQUEST_MAX};
-use crate::metadata::delta::Touched;
 use crate::metadata::image::Image;
 use crate::metadata::placement::{PlacementError, assign, place};
 use crate::metadata::record::Record;
 use crate::metadata::topic_rules::is_internal;
+use crate::metadata::touched::Touched;
 
 /// Adds partitions to topics.
 #[derive(Clone, Debug, PartialEq, Eq)]

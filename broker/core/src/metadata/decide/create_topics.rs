@@ -11,11 +11,12 @@ use millrace_types::{ErrorCode, InvalidTopicName, TopicId, TopicName};
 use super::{Context, Decision};
 use crate::config::{ConfigError, Values, topic};
 use crate::limits::{PARTITIONS_MAX, PARTITIONS_PER_REQUEST_MAX};
-use crate::metadata::delta::Touched;
-use crate::metadata::image::{Image, Partition};
+use crate::metadata::image::Image;
 use crate::metadata::placement::{PlacementError, assign, place};
 use crate::metadata::record::{ConfigOwner, Record};
+use crate::metadata::state::Partition;
 use crate::metadata::topic_rules::CLUSTER_METADATA;
+use crate::metadata::touched::Touched;
 
 /// Creates topics.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use millrace_types::{BrokerId, Uuid};
 
 use super::Decision;
 use crate::config::listener::Endpoint;
-use crate::metadata::image::{Broker, Image};
+use crate::metadata::image::Image;
 use crate::metadata::record::Record;
+use crate::metadata::state::Broker;
 
 /// Registers a broker at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
