@@ -151,3 +151,78 @@ fn fetch(file: &dyn millrace_log::disk::File, position: u64, length: usize) -> i
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+    use std::os::fd::AsFd;
+
+    use bytes::BytesMut;
+    use millrace_log::disk::{Disk, FaultyDisk, File, OpenMode, RealDisk};
+    use rustix::fs::{Advice, fadvise};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::{ReadHalf, Room, WriteHalf};
+    use super::{TcpReader, TcpWriter, split};
+    use crate::blocking::Blocking;
+    use crate::reply::FileSlice;
+    use std::sync::Arc;
+
+    /// Sends the slice over a socket and returns what arrived.
+    async fn send(slice: FileSlice) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let near = TcpStream::connect(address).await.unwrap();
+        let (far, _) = listener.accept().await.unwrap();
+        let (_, mut writer): (_, TcpWriter) = split(near, Blocking::Pool);
+        let (mut reader, _held): (TcpReader, _) = split(far, Blocking::Pool);
+        let length = slice.length;
+        let sending = tokio::spawn(async move {
+            let mut sent = 0;
+            while sent < length {
+                let count = writer.send_file(&slice, sent).await.unwrap();
+                assert_ne!(count, 0);
+                sent += count;
+            }
+            assert_eq!(sent, length);
+        });
+        let mut received = BytesMut::new();
+        while received.len() < length {
+            let room = Room { read_bytes: 64 * 1024, reserve_bytes: 64 * 1024 };
+            assert_ne!(reader.read(&mut received, room).await.unwrap(), 0);
+        }
+        sending.await.unwrap();
+        received.to_vec()
+    }
+
+    fn content() -> Vec<u8> {
+        (0..3_000_000_u32)
+            .map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+            .collect()
+    }
+
+    fn written(file: Arc<dyn File>) -> FileSlice {
+        file.write_all_at(&[IoSlice::new(&content())], 0).unwrap();
+        file.sync().unwrap();
+        FileSlice { file, position: 1_000, length: 2_500_000 }
+    }
+
+    #[tokio::test]
+    async fn a_file_arrives_as_it_is_from_memory_from_disk_and_from_a_test_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let expected = content()[1_000..2_501_000].to_vec();
+        let slice = written(RealDisk.open(&path, OpenMode::CreateNew).unwrap());
+        assert!(send(slice.clone()).await == expected);
+
+        // The same with its pages taken out of memory, where the file system lets us.
+        let same = std::fs::File::open(&path).unwrap();
+        fadvise(same.as_fd(), 0, None, Advice::DontNeed).unwrap();
+        assert!(send(slice).await == expected);
+
+        let slice =
+            written(FaultyDisk::new(1).open("/file".as_ref(), OpenMode::CreateNew).unwrap());
+        assert!(slice.file.fd().is_none());
+        assert!(send(slice).await == expected);
+    }
+}
