@@ -71,6 +71,9 @@ def member(bootstrap, group, topic, options):
             CooperativeStickyAssignor if cooperative else RangePartitionAssignor])
     state = Member(consumer, topic)
     consumer.subscribe([topic], listener=state)
+    # It must know the topic before it joins: a leader that learns of it meanwhile joins again, and
+    # drops what it is assigned when a poll ends before that join does (kafka-python 3.0.12).
+    consumer.partitions_for_topic(topic)
     commands = roles.commands()
     while True:
         try:
