@@ -2,6 +2,7 @@
 
 mod connections;
 mod data_path;
+mod describe;
 mod disks;
 mod frames;
 mod full_disk;

@@ -3,18 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_types::{ErrorCode, Offset, TopicId};
+use millrace_wire::ApiKey;
 use millrace_wire::messages::{
     alter_configs, create_partitions, create_topics, delete_topics, describe_configs,
     incremental_alter_configs, init_producer_id, metadata, produce,
 };
 use millrace_wire::record::{BatchBuilder, NewRecord};
-use millrace_wire::{ApiKey, Request};
 
-use crate::support::{Client, TestBroker, read};
-
-fn versions<R: Request>() -> std::ops::RangeInclusive<i16> {
-    R::KEY.version_min()..=R::KEY.version_max()
-}
+use crate::support::{Client, TestBroker, read, versions};
 
 fn new_topic(name: &str, partitions: i32) -> create_topics::RequestTopic<'static> {
     create_topics::RequestTopic {

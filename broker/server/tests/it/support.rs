@@ -125,6 +125,11 @@ impl Client {
     }
 }
 
+/// Every version of an API that is served.
+pub fn versions<R: Request>() -> std::ops::RangeInclusive<i16> {
+    R::KEY.version_min()..=R::KEY.version_max()
+}
+
 /// A whole ApiVersions frame in version 0.
 pub fn api_versions_request(correlation_id: i32) -> Vec<u8> {
     frame::request(0, correlation_id, Some("test"), &api_versions::Request::default())

@@ -1,0 +1,198 @@
+//! What a broker tells of itself: the cluster, its directory, producers, resources and topics page
+//! by page, in every version that is served.
+
+use millrace_types::{ErrorCode, Offset, ProducerEpoch, ProducerId, Sequence};
+use millrace_wire::messages::{
+    describe_cluster, describe_log_dirs, describe_producers, describe_topic_partitions,
+    list_config_resources,
+};
+use millrace_wire::record::{BatchBuilder, BatchProducer, Codec, NewRecord};
+use millrace_wire::{Decode, Request};
+
+use crate::support::{Client, TestBroker, read, versions};
+use crate::verbs::{batch, create_topic, produce};
+
+/// Sends a request and hands its answer to `look`.
+async fn ask<R: Request, T>(
+    client: &mut Client,
+    version: i16,
+    request: &R,
+    look: impl FnOnce(R::Response<'_>) -> T,
+) -> T
+where
+    for<'a> R::Response<'a>: Decode<'a>,
+{
+    let frame = client.call(version, request).await;
+    look(read(R::KEY, version, &frame))
+}
+
+/// A broker with topics `a` and `b`, one record in `a`.
+async fn start() -> (TestBroker, Client) {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.connect().await;
+    for name in ["a", "b"] {
+        assert_eq!(create_topic(&mut client, name, &[]).await, 0);
+    }
+    let record = batch(&[(None, Some(b"value".to_vec()))], Codec::None);
+    assert_eq!(produce(&mut client, "a", record).await, (0, 0));
+    (broker, client)
+}
+
+#[tokio::test]
+async fn the_cluster_is_described_by_a_brokers_listener_as_its_brokers() {
+    let (broker, mut client) = start().await;
+    let port = i32::from(broker.address().port());
+    for version in versions::<describe_cluster::Request>() {
+        let request = describe_cluster::Request::default();
+        let cluster_id = ask(&mut client, version, &request, |response| {
+            assert_eq!((response.error_code, response.controller_id), (0, 1));
+            let told = &response.brokers[0];
+            assert_eq!((told.broker_id, told.host.as_ref(), told.port), (1, "127.0.0.1", port));
+            assert_eq!((response.brokers.len(), told.is_fenced), (1, false));
+            response.cluster_id.into_owned()
+        });
+        assert_eq!(cluster_id.await.len(), 22, "a uuid in base 64");
+    }
+    for (endpoint_type, code) in
+        [(2, ErrorCode::MismatchedEndpointType), (3, ErrorCode::UnsupportedEndpointType)]
+    {
+        let request =
+            describe_cluster::Request { endpoint_type, ..describe_cluster::Request::default() };
+        let told = ask(&mut client, 1, &request, |response| response.error_code).await;
+        assert_eq!(told, code.code());
+    }
+}
+
+#[tokio::test]
+async fn the_directory_tells_the_size_of_the_logs_that_are_asked_for() {
+    let (_broker, mut client) = start().await;
+    let asked = |topic: &'static str, partition| {
+        let partitions = vec![partition];
+        let topic = describe_log_dirs::RequestTopic { topic: topic.into(), partitions };
+        describe_log_dirs::Request { topics: Some(vec![topic]) }
+    };
+    for version in versions::<describe_log_dirs::Request<'_>>() {
+        let all = describe_log_dirs::Request { topics: None };
+        for (request, names) in
+            [(all, vec!["a", "b"]), (asked("a", 0), vec!["a"]), (asked("a", 1), vec![])]
+        {
+            ask(&mut client, version, &request, |response| {
+                let result = &response.results[0];
+                assert_eq!((response.results.len(), result.error_code), (1, 0));
+                let told: Vec<_> = result.topics.iter().map(|topic| topic.name.as_ref()).collect();
+                assert_eq!(told, names);
+                if let Some(topic) = result.topics.first() {
+                    // The batch of 61 bytes before its record.
+                    assert!(topic.partitions[0].partition_size > 61);
+                }
+                let space = (result.total_bytes, result.usable_bytes);
+                let is_told = space.0 > 0 && (0..=space.0).contains(&space.1);
+                assert!(if version >= 4 { is_told } else { space == (-1, -1) }, "{space:?}");
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_partition_tells_of_its_producers() {
+    let (_broker, mut client) = start().await;
+    let producer = BatchProducer {
+        id: ProducerId::from_wire(5).expect("an id"),
+        epoch: ProducerEpoch::ZERO,
+        base_sequence: Sequence::from_wire(0),
+    };
+    let mut builder = BatchBuilder::new(Offset::ZERO).with_producer(producer);
+    for _ in 0..3 {
+        builder.push(&NewRecord::default()).expect("a record");
+    }
+    assert_eq!(produce(&mut client, "b", builder.build().expect("a batch")).await, (0, 0));
+    let topic = |name: &'static str, partition_indexes| describe_producers::RequestTopic {
+        name: name.into(),
+        partition_indexes,
+    };
+    let topics = vec![topic("a", vec![0]), topic("b", vec![0, 7]), topic("c", vec![0])];
+    let request = describe_producers::Request { topics };
+    for version in versions::<describe_producers::Request<'_>>() {
+        ask(&mut client, version, &request, |response| {
+            let told = |topic: usize, partition: usize| {
+                let partition = &response.topics[topic].partitions[partition];
+                (partition.error_code, partition.active_producers.as_slice())
+            };
+            let unknown = ErrorCode::UnknownTopicOrPartition.code();
+            assert_eq!(told(0, 0), (0, [].as_slice()), "no idempotent producer");
+            assert_eq!(told(1, 1), (unknown, [].as_slice()));
+            assert_eq!(told(2, 0), (unknown, [].as_slice()));
+            let (code, [active]) = told(1, 0) else { panic!("one producer: {:?}", told(1, 0)) };
+            assert_eq!((code, active.producer_id, active.producer_epoch), (0, 5, 0));
+            assert_eq!((active.last_sequence, active.current_txn_start_offset), (2, -1));
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn resources_with_configs_are_listed_by_kind() {
+    const TOPIC: i8 = 2;
+    const BROKER: i8 = 4;
+    const GROUP: i8 = 32;
+    let (_broker, mut client) = start().await;
+    let all = vec![(TOPIC, "a"), (TOPIC, "b"), (BROKER, "1")];
+    // Version 0 only knows how to ask for client metrics, of which there are none.
+    for (version, resource_types, listed) in [
+        (0, vec![], vec![]),
+        (1, vec![], all.clone()),
+        (1, vec![BROKER], vec![(BROKER, "1")]),
+        (1, vec![TOPIC], all[..2].to_vec()),
+        (1, vec![GROUP], vec![]),
+    ] {
+        let request = list_config_resources::Request { resource_types };
+        ask(&mut client, version, &request, |response| {
+            assert_eq!(response.error_code, 0);
+            let resources = response.config_resources.iter();
+            let told: Vec<_> =
+                resources.map(|one| (one.resource_type, one.resource_name.as_ref())).collect();
+            assert_eq!(told, listed);
+        })
+        .await;
+    }
+    let request = list_config_resources::Request { resource_types: vec![77] };
+    let told = ask(&mut client, 1, &request, |response| response.error_code).await;
+    assert_eq!(told, ErrorCode::UnsupportedVersion.code());
+}
+
+#[tokio::test]
+async fn topics_are_described_page_by_page() {
+    let (_broker, mut client) = start().await;
+    for version in versions::<describe_topic_partitions::Request<'_>>() {
+        let (mut cursor, mut pages) = (None, Vec::new());
+        loop {
+            let request = describe_topic_partitions::Request {
+                response_partition_limit: 1,
+                cursor: cursor.take(),
+                ..describe_topic_partitions::Request::default()
+            };
+            let next = ask(&mut client, version, &request, |response| {
+                let topic = &response.topics[0];
+                assert_eq!((response.topics.len(), topic.error_code), (1, 0));
+                let leaders: Vec<_> = topic.partitions.iter().map(|one| one.leader_id).collect();
+                pages.push((topic.name.as_deref().map(str::to_owned), leaders));
+                let next = response.next_cursor?;
+                Some((next.topic_name.into_owned(), next.partition_index))
+            });
+            let Some((topic_name, partition_index)) = next.await else { break };
+            let topic_name = topic_name.into();
+            let place = describe_topic_partitions::RequestCursor { topic_name, partition_index };
+            cursor = Some(place);
+        }
+        let page = |name: &str| (Some(name.to_owned()), vec![1]);
+        assert_eq!(pages, [page("a"), page("b")]);
+        let request = describe_topic_partitions::Request {
+            topics: vec![describe_topic_partitions::RequestTopic { name: "c".into() }],
+            response_partition_limit: 10,
+            ..describe_topic_partitions::Request::default()
+        };
+        let told = ask(&mut client, version, &request, |response| response.topics[0].error_code);
+        assert_eq!(told.await, ErrorCode::UnknownTopicOrPartition.code());
+    }
+}
