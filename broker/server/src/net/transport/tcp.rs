@@ -13,6 +13,7 @@ use rustix::net::SendFlags;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::task::coop::consume_budget;
 
 use super::{More, ReadHalf, Room, WriteHalf};
 use crate::blocking::Blocking;
@@ -44,6 +45,9 @@ pub fn split(stream: TcpStream, blocking: Blocking) -> (TcpReader, TcpWriter) {
 impl ReadHalf for TcpReader {
     async fn read(&mut self, buffer: &mut BytesMut, room: Room) -> io::Result<usize> {
         loop {
+            // A task whose turn is over reads nothing, though the socket goes on being readable:
+            // without giving way here it would ask again for ever.
+            consume_budget().await;
             self.0.readable().await?;
             buffer.reserve(room.reserve_bytes);
             if let Some(done) = self.read_now(buffer, room).await {
@@ -160,6 +164,7 @@ mod tests {
     use bytes::BytesMut;
     use millrace_log::disk::{Disk, FaultyDisk, File, OpenMode, RealDisk};
     use rustix::fs::{Advice, fadvise};
+    use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
 
     use super::super::{ReadHalf, Room, WriteHalf};
@@ -193,6 +198,34 @@ mod tests {
         }
         sending.await.unwrap();
         received.to_vec()
+    }
+
+    /// Reads byte by byte what came at once, more often than a task may before it gives way.
+    async fn read_bytewise(count: usize) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (far, _) = listener.accept().await.unwrap();
+        near.write_all(&vec![7; count]).await.unwrap();
+        let (mut reader, _held) = split(far, Blocking::Pool);
+        let mut received = BytesMut::new();
+        while received.len() < count {
+            let room = Room { read_bytes: 1, reserve_bytes: 1 };
+            assert_eq!(reader.read(&mut received, room).await.unwrap(), 1);
+        }
+        received.to_vec()
+    }
+
+    #[test]
+    fn a_busy_connection_gives_way_and_goes_on() {
+        let (done, result) = std::sync::mpsc::channel();
+        // A reader that does not give way would keep a runtime from ending, too.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let received = runtime.unwrap().block_on(read_bytewise(1_000));
+            let _ = done.send(received);
+        });
+        let received = result.recv_timeout(std::time::Duration::from_secs(30));
+        assert!(received.expect("the reader never ends") == vec![7; 1_000]);
     }
 
     fn content() -> Vec<u8> {
