@@ -284,7 +284,8 @@ impl FlushJob {
             sync(segment, FileKind::OffsetIndex)?;
             sync(segment, FileKind::TimeIndex)?;
         }
-        for segment in &self.logs {
+        // Recovery may have made that of a segment anew whose batches were flushed before.
+        for segment in self.logs.iter().chain(&self.rolled) {
             if let Some(index) = segment.txn_index()? {
                 index.sync().at("sync", segment.path(FileKind::TxnIndex))?;
             }
