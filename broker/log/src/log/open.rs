@@ -12,7 +12,7 @@ use crate::checkpoint::{CheckpointError, PARTITION_METADATA};
 use crate::config::LogConfig;
 use crate::epoch_cache::EpochCache;
 use crate::error::{IoContext, LogError};
-use crate::file_name::FileStage;
+use crate::file_name::{FileKind, FileStage};
 use crate::file_pool::FilePool;
 use crate::producer_state::{ProducerSnapshots, ProducerState};
 use crate::reader::Shared;
@@ -102,9 +102,12 @@ impl Log {
         }
         let loaded = recovery.finish(epochs.as_ref())?;
         let unsynced = unsynced_of(&home, &loaded, was_flushed);
-        if is_recovered {
-            recovery_point = recovery_point.min(loaded.end_offset);
-        } else {
+        if is_recovered && loaded.end_offset < recovery_point {
+            // A truncation was under way. It must not be undone once something stands behind it.
+            let path = loaded.active.path(FileKind::Log);
+            loaded.active.file(FileKind::Log)?.sync().at("sync", path)?;
+            recovery_point = loaded.end_offset;
+        } else if !is_recovered {
             recovery_point = loaded.end_offset;
         }
         let writer = SegmentWriter::resume(Arc::clone(&loaded.active), now)?;
