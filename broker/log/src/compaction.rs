@@ -151,7 +151,7 @@ impl<'a> Cleaning<'a> {
         let filter = Filter {
             map: &self.map,
             map_end: self.map_end,
-            clean_end: self.plan.clean_end,
+            group_end: group_end(group)?,
             producers: &self.plan.source.producers,
             now: self.now,
             delete_retention_ms: self.plan.source.config.delete_retention_ms,
@@ -182,6 +182,15 @@ impl<'a> Cleaning<'a> {
             tracing::warn!(%error, "leaving files of an unfinished compaction behind");
         }
     }
+}
+
+/// Where the last batch of a group ends. What takes the place of the group ends there too, so that a
+/// restart in the midst of it knows which segments it stands for.
+///
+/// Differs from Kafka, which keeps the last batch of a whole pass only.
+fn group_end(group: &[Closed]) -> Result<Offset, LogError> {
+    let last = group.iter().rev().find(|closed| closed.size_bytes > 0);
+    last.map_or(Ok(Offset::ZERO), |closed| closed.segment.end_offset())
 }
 
 #[cfg(test)]

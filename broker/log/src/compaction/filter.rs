@@ -2,7 +2,7 @@
 //!
 //! A record goes if a later one has its key, if it was aborted, if it has no key (none should be in
 //! a compacted topic), or if it is a tombstone past its delete horizon. A batch without records goes
-//! too, unless it tells the last sequence of a producer or the end of what was cleaned. What stays
+//! too, unless it tells the last sequence of a producer or where the segment ends. What stays
 //! keeps its offsets; a batch that lost records is written anew with its own compression.
 //!
 //! Source: Kafka's `Cleaner.cleanInto`, `MemoryRecords.filterTo`; KIP-280, KIP-534.
@@ -34,8 +34,8 @@ pub(crate) struct Filter<'a> {
     pub(crate) map: &'a OffsetMap,
     /// Records from here on are not in the map and stay.
     pub(crate) map_end: Offset,
-    /// The end of what this pass may clean: the batch before it stays, if only empty.
-    pub(crate) clean_end: Offset,
+    /// Where the last batch of the group ends: that one stays, if only empty.
+    pub(crate) group_end: Offset,
     pub(crate) producers: &'a BTreeMap<ProducerId, LastRecord>,
     pub(crate) now: TimestampMs,
     /// `delete.retention.ms`.
@@ -111,7 +111,7 @@ impl Filter<'_> {
                 None => header.attributes.is_control() && producer.epoch == last.epoch,
             })
         });
-        is_last_of_producer || header.next_offset() == self.clean_end
+        is_last_of_producer || header.next_offset() == self.group_end
     }
 
     fn keep_control(
