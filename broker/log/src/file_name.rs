@@ -38,6 +38,10 @@ impl FileKind {
     pub const OF_SEGMENT: [FileKind; 4] =
         [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TxnIndex];
 
+    /// The files of a segment that are of use only beside its log.
+    pub const INDEXES: [FileKind; 3] =
+        [FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TxnIndex];
+
     const ALL: [FileKind; 5] = [
         FileKind::Log,
         FileKind::OffsetIndex,

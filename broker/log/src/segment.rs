@@ -289,15 +289,19 @@ impl Segment {
         Ok(self.txn_index.get_or_init(|| index))
     }
 
-    /// Gives the files the names of another stage, the log first: indexes without a log are swept
+    /// Gives files the names of another stage. With the log first: indexes without a log are swept
     /// at the next start, a log without indexes gets new ones. A file that is not there is passed
     /// over. Returns the new paths.
     ///
     /// # Errors
     /// The disk refused one name; the others are taken back, as far as it lets us.
-    pub(crate) fn rename(&self, stage: FileStage) -> Result<Vec<PathBuf>, LogError> {
+    pub(crate) fn rename(
+        &self,
+        kinds: &[FileKind],
+        stage: FileStage,
+    ) -> Result<Vec<PathBuf>, LogError> {
         let mut renamed: Vec<(PathBuf, PathBuf)> = Vec::new();
-        for kind in FileKind::OF_SEGMENT {
+        for &kind in kinds {
             let from = self.path(kind);
             let to = self.home.path(FileName { offset: self.base_offset, kind, stage });
             match self.home.disk().rename(&from, &to) {

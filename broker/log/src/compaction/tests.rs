@@ -17,7 +17,7 @@ use super::{
 };
 use crate::config::LogConfig;
 use crate::disk::{Disk, FaultyDisk};
-use crate::file_name::FileStage;
+use crate::file_name::{FileKind, FileStage};
 use crate::file_pool::FilePool;
 use crate::segment::{Files, Home, Segment, SegmentWriter};
 use crate::txn_index::AbortedTransaction;
@@ -141,9 +141,9 @@ impl Fixture {
             let segments = &mut self.source.segments;
             let at = segments.iter().position(|old| old.base_offset() == replaced[0]).unwrap();
             for old in &segments[at..at + replaced.len()] {
-                old.rename(FileStage::Deleted).unwrap();
+                old.rename(&FileKind::OF_SEGMENT, FileStage::Deleted).unwrap();
             }
-            cleaned.segment.rename(FileStage::Live).unwrap();
+            cleaned.segment.rename(&FileKind::OF_SEGMENT, FileStage::Live).unwrap();
             let has_txn_index = cleaned.segment.txn_index().unwrap().is_some();
             let files = Files { has_index: true, has_txn_index };
             let home = Arc::clone(&self.source.home);

@@ -76,7 +76,7 @@ impl Log {
 
     /// From here on a restart completes the replacement.
     fn commit(&self, segment: &Segment) -> Result<(), LogError> {
-        segment.rename(FileStage::Swap)?;
+        segment.rename(&FileKind::OF_SEGMENT, FileStage::Swap)?;
         self.sync_names()
     }
 
@@ -96,11 +96,16 @@ impl Log {
             segments.retain(|held| !is_old(held));
             segments.insert(at.min(segments.len()), Arc::clone(&swap));
         });
-        let deletion = self.discard(old.iter(), now)?;
+        // All at once: while the new segment waits to be swapped in, a restart removes what is left.
+        let mut deletion = self.deletion(now);
+        for segment in &old {
+            self.unsynced.removed(|kept| !Arc::ptr_eq(kept, segment));
+            deletion.paths.extend(segment.rename(&FileKind::OF_SEGMENT, FileStage::Deleted)?);
+        }
         // None of the old segments may show up beside the new one after a power cut.
         self.sync_names()?;
         self.shared.change_segments(|segments| {
-            swap.rename(FileStage::Live)?;
+            swap.rename(&FileKind::OF_SEGMENT, FileStage::Live)?;
             let live = Arc::new(open(FileStage::Live)?);
             for held in segments.iter_mut().filter(|held| Arc::ptr_eq(held, &swap)) {
                 *held = Arc::clone(&live);

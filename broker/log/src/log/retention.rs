@@ -6,7 +6,7 @@ use millrace_types::{Offset, TimestampMs};
 
 use super::{Deletion, Log};
 use crate::error::LogError;
-use crate::file_name::FileStage;
+use crate::file_name::{FileKind, FileStage};
 use crate::segment::Segment;
 
 impl Log {
@@ -116,13 +116,9 @@ impl Log {
         let start = first.unwrap_or_default().max(self.reader().start_offset());
         self.advance_start(start)?;
         tracing::info!(dir = %self.dir().display(), count, %start, "removing old segments");
-        let mut deletion = self.discard(std::iter::empty(), now)?;
-        for (index, segment) in removed.iter().enumerate() {
-            if index > 0 {
-                // One after the other for good: a hole would end the log at the next start.
-                self.sync_names()?;
-            }
-            deletion.paths.extend(self.discard(std::iter::once(segment), now)?.paths);
+        let mut deletion = self.deletion(now);
+        for segment in removed {
+            self.discard(segment, &mut deletion)?;
             self.shared.change_segments(|held| held.retain(|at| !Arc::ptr_eq(at, segment)));
         }
         if let Some(first) = first
@@ -133,19 +129,27 @@ impl Log {
         Ok(deletion)
     }
 
-    /// Renames the files of segments that leave the log, in the given order.
-    pub(super) fn discard<'a>(
+    /// A deletion of nothing yet.
+    pub(super) fn deletion(&self, now: TimestampMs) -> Deletion {
+        Deletion { due: now.plus_ms(self.config.file_delete_delay_ms), paths: Vec::new() }
+    }
+
+    /// Renames the files of a segment that leaves the log: first its log file, for good. So a power
+    /// cut brings back neither a segment without its index of aborted transactions nor, when several
+    /// leave one after the other, a hole, which would end the log at the next start.
+    pub(super) fn discard(
         &mut self,
-        segments: impl Iterator<Item = &'a Arc<Segment>>,
-        now: TimestampMs,
-    ) -> Result<Deletion, LogError> {
-        let mut deletion =
-            Deletion { due: now.plus_ms(self.config.file_delete_delay_ms), paths: Vec::new() };
-        for segment in segments {
-            self.unsynced.removed(|kept| !Arc::ptr_eq(kept, segment));
-            deletion.paths.extend(segment.rename(FileStage::Deleted)?);
-        }
+        segment: &Arc<Segment>,
+        deletion: &mut Deletion,
+    ) -> Result<(), LogError> {
+        self.unsynced.removed(|kept| !Arc::ptr_eq(kept, segment));
         self.unsynced.names_changed();
-        Ok(deletion)
+        deletion.paths.extend(segment.rename(&[FileKind::Log], FileStage::Deleted)?);
+        self.sync_names().map_err(|error| self.fail(&error))?;
+        match segment.rename(&FileKind::INDEXES, FileStage::Deleted) {
+            Ok(paths) => deletion.paths.extend(paths),
+            Err(error) => tracing::warn!(%error, "indexes without a log stay until the next start"),
+        }
+        Ok(())
     }
 }

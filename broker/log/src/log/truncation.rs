@@ -107,17 +107,16 @@ impl Log {
         Ok(Some(deletion))
     }
 
-    /// Renames the files of segments that are out of the log, the last first and each for good
-    /// before the next: whatever happens meanwhile, there must be no hole.
+    /// Renames the files of segments that are out of the log, the last first: whatever happens
+    /// meanwhile, there must be no hole.
     fn discard_from_end(
         &mut self,
         removed: &[Arc<Segment>],
         now: TimestampMs,
     ) -> Result<Deletion, LogError> {
-        let mut deletion = self.discard(std::iter::empty(), now)?;
+        let mut deletion = self.deletion(now);
         for segment in removed.iter().rev() {
-            deletion.paths.extend(self.discard(std::iter::once(segment), now)?.paths);
-            self.sync_names()?;
+            self.discard(segment, &mut deletion)?;
         }
         Ok(deletion)
     }
