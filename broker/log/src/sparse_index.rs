@@ -198,7 +198,9 @@ fn read<E: Entry>(
 ) -> io::Result<Vec<E>> {
     let wanted = usize::try_from(count.saturating_mul(E::BYTES))
         .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-    block.resize(wanted, 0);
+    if block.len() != wanted {
+        *block = vec![0; wanted];
+    }
     let position = first.saturating_mul(E::BYTES);
     let mut filled = 0;
     while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {

@@ -103,7 +103,10 @@ impl<'a> Scanner<'a> {
     fn read(&mut self, bytes: u64) -> Result<(), LogError> {
         let left = self.end.saturating_sub(self.position);
         let wanted = bytes.max(CHUNK_BYTES).min(left);
-        self.chunk.resize(usize::try_from(wanted).unwrap_or(usize::MAX), 0);
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        if self.chunk.len() != wanted {
+            self.chunk = vec![0; wanted];
+        }
         self.chunk_start = self.position;
         self.file
             .read_exact_at(&mut self.chunk, self.position)

@@ -63,7 +63,10 @@ impl<'a> Walk<'a> {
 
     fn read_block(&mut self) -> Result<(), LogError> {
         let rest = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
-        self.block.resize(rest.min(BLOCK_BYTES), 0);
+        let wanted = rest.min(BLOCK_BYTES);
+        if self.block.len() != wanted {
+            self.block = vec![0; wanted];
+        }
         self.block_start = self.position;
         self.file
             .read_exact_at(&mut self.block, self.position)

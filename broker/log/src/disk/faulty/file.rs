@@ -63,14 +63,14 @@ impl File for FaultyFile {
         if world.reads_short && count > 1 {
             count = 1 + world.random.index(count);
         }
-        for (to, from) in buffer.iter_mut().zip(rest).take(count) {
-            *to = *from;
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
+            to.copy_from_slice(from);
         }
         Ok(count)
     }
 
     fn write_all_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let bytes = parts.iter().map(|part| &**part).collect::<Vec<&[u8]>>().concat();
         match self.disk.enter(Access::Change)? {
             (mut world, Fate::Done) => self.write(&mut world, position, &bytes),
             (mut world, fate @ (Fate::Fails | Fate::Dies)) => {
