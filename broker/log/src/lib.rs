@@ -32,4 +32,5 @@ pub use log_dir::{
     CleanShutdown, FoundPartition, LogDir, LogDirError, LogDirOptions, LogOffsets, MetaProperties,
 };
 pub use new_batch::NewBatch;
-pub use reader::{FoundOffset, LogReader, ReadRequest, Slice};
+pub use reader::LogReader;
+pub use segment::{FoundOffset, ReadRequest, Slice};

@@ -29,7 +29,8 @@ mod tests;
 
 pub use append::AppendInfo;
 pub use flush::FlushJob;
-pub use open::{LogOptions, RecoveryProgress};
+pub use open::LogOptions;
+pub use recovery::RecoveryProgress;
 
 use flush::Unsynced;
 

@@ -8,51 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use millrace_types::{LeaderEpoch, Offset, TimestampMs};
 
-use crate::disk::File;
 use crate::epoch_cache::EpochCache;
 use crate::error::{IoContext, LogError, ReadError};
 use crate::file_name::FileKind;
-use crate::segment::{Home, Outcome, Segment};
+use crate::segment::{FoundOffset, Home, Outcome, ReadRequest, Segment, Slice};
 use crate::txn_index::AbortedTransaction;
-
-/// Whole batches that stand one behind the other in one file: what `sendfile` sends.
-#[derive(Clone, Debug)]
-pub struct Slice {
-    /// The segment's file; stays readable even if the segment is removed meanwhile.
-    pub file: Arc<dyn File>,
-    /// Where the first batch begins in the file.
-    pub position: u64,
-    /// Bytes of all batches.
-    pub length: usize,
-    /// Base offset of the first batch; may be below the offset that was asked for.
-    pub base_offset: Offset,
-    /// The offset after the last batch's last: where to read on.
-    pub next_offset: Offset,
-}
-
-/// What to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadRequest {
-    /// The first record wanted; the batch that holds it is delivered whole.
-    pub offset: Offset,
-    /// No more bytes than this, but for `needs_one_batch`.
-    pub bytes_max: usize,
-    /// Only batches that end below this: high watermark, last stable offset or log end.
-    pub upper_bound: Offset,
-    /// The first batch is delivered even if it is larger than `bytes_max`. Source: KIP-74.
-    pub needs_one_batch: bool,
-}
-
-/// A record found by its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FoundOffset {
-    /// The record.
-    pub offset: Offset,
-    /// Its timestamp.
-    pub timestamp: TimestampMs,
-    /// The epoch of the leader that wrote it; `None` if the batch does not tell.
-    pub leader_epoch: Option<LeaderEpoch>,
-}
 
 /// A handle for reading one log. Cheap to clone; lives on when the writer is gone.
 #[derive(Clone, Debug)]

@@ -31,7 +31,9 @@ mod walk;
 mod writer;
 
 pub(crate) use read::Outcome;
+pub use read::{ReadRequest, Slice};
 pub(crate) use scan::{ScanEnd, Scanner};
+pub use timestamp::FoundOffset;
 pub(crate) use writer::{Incoming, SegmentWriter, WriteError};
 
 /// Batches at the tail whose place is kept in memory.

@@ -11,8 +11,11 @@ use millrace_wire::{ApiKey, Encode, Reader, RequestHeader};
 use tokio::time::Instant;
 
 use crate::broker::Broker;
+use crate::env::Env;
+use crate::metrics::Stamp;
+use crate::net::Net;
 use crate::net::frame::Frame;
-use crate::net::service::{ConnectionFacts, Stamp, Started};
+use crate::net::service::{ConnectionFacts, Service, Started};
 use crate::refusal::Refusal;
 use crate::reply::{Outcome, OutcomeFuture, Reply};
 
@@ -331,11 +334,37 @@ impl Api {
     }
 }
 
+impl Service for Broker {
+    fn start(
+        self: &Arc<Self>,
+        connection: &Arc<ConnectionFacts>,
+        frame: Frame,
+    ) -> Result<Started, Refusal> {
+        dispatch(self, connection, frame)
+    }
+
+    fn answered(&self, stamp: &Stamp, response_bytes: usize) {
+        self.metrics().answered(stamp, response_bytes);
+    }
+
+    fn refused(&self) {
+        self.metrics().refused();
+    }
+
+    fn net(&self) -> &Net {
+        self.net()
+    }
+
+    fn env(&self) -> &Env {
+        self.env()
+    }
+}
+
 /// Starts the handler of a request.
 ///
 /// # Errors
 /// A request that no handler can be found for; the connection is to be closed then.
-pub fn dispatch(
+fn dispatch(
     broker: &Arc<Broker>,
     connection: &Arc<ConnectionFacts>,
     mut frame: Frame,

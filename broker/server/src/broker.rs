@@ -14,19 +14,15 @@ use millrace_log::raft_log::{METADATA_PREFIX, RaftLog};
 use millrace_log::{LogDir, LogDirError, LogDirOptions, LogError};
 use millrace_types::{BrokerId, TopicPartition};
 
-use crate::api;
 use crate::env::Env;
 use crate::follower::{Follower, Published};
 use crate::group::Groups;
 use crate::health::Probes;
 use crate::metadata::{self, Metadata, MetadataOptions};
 use crate::metrics::{Metrics, gauge_value};
-use crate::net::frame::Frame;
-use crate::net::service::{ConnectionFacts, Service, Stamp, Started};
 use crate::net::{Net, NetOptions};
 use crate::partitions::{Partitions, UpkeepIntervals};
 use crate::readiness::Readiness;
-use crate::refusal::Refusal;
 
 /// What a broker is started with.
 #[derive(Clone, Debug)]
@@ -282,30 +278,4 @@ fn measure(env: &Env, net: &Net, metrics: &Metrics) {
     metrics.sample_with(move |sampled| {
         sampled.tasks.set(gauge_value(tasks.running()));
     });
-}
-
-impl Service for Broker {
-    fn start(
-        self: &Arc<Self>,
-        connection: &Arc<ConnectionFacts>,
-        frame: Frame,
-    ) -> Result<Started, Refusal> {
-        api::dispatch(self, connection, frame)
-    }
-
-    fn answered(&self, stamp: &Stamp, response_bytes: usize) {
-        self.metrics().answered(stamp, response_bytes);
-    }
-
-    fn refused(&self) {
-        self.metrics().refused();
-    }
-
-    fn net(&self) -> &Net {
-        &self.net
-    }
-
-    fn env(&self) -> &Env {
-        &self.env
-    }
 }

@@ -1,11 +1,9 @@
 //! The command line of `millrace-broker`.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::dev::DevArgs;
+use crate::process::StartArgs;
 use crate::telemetry::LogFormat;
 
 /// A broker that every Kafka client takes for Kafka.
@@ -31,30 +29,6 @@ pub enum Command {
     Start(StartArgs),
     /// Starts one broker on this machine from a manifest, with its topics.
     Dev(DevArgs),
-}
-
-/// How to start one broker.
-#[derive(Debug, Args)]
-pub struct StartArgs {
-    /// Configs in the syntax of Kafka's server.properties. An environment variable such as
-    /// `MILLRACE_LOG_DIRS` comes before the file's `log.dirs`.
-    #[arg(long, env = "MILLRACE_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// One config that comes before file and environment.
-    #[arg(long = "override", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub overrides: Vec<(String, String)>,
-    /// Where /livez, /readyz and /metrics are served; nowhere by default.
-    #[arg(long, value_name = "ADDRESS:PORT", env = "MILLRACE_HTTP")]
-    pub http: Option<SocketAddr>,
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => {
-            Ok((key.trim().to_owned(), value.trim().to_owned()))
-        }
-        _ => Err("expected KEY=VALUE, such as log.dirs=/data".to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -12,10 +12,20 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use tokio::time::Instant;
 
-use crate::api::TABLE;
 use crate::measured_disk::DiskFigures;
-use crate::net::service::Stamp;
+
+/// What is measured of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// The API.
+    pub key: ApiKey,
+    /// Length of the request, in bytes.
+    pub request_bytes: usize,
+    /// When it was complete.
+    pub received_at: Instant,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ApiLabel {
@@ -153,7 +163,7 @@ impl Metrics {
                 seconds: seconds.get_or_create_owned(&label),
             }
         };
-        let apis = TABLE.iter().map(|api| of_api(api.key)).collect();
+        let apis = ApiKey::ALL.iter().map(|&key| of_api(key)).collect();
         let errors = Family::<ErrorLabels, Counter>::default();
         registry.register("request_errors", "Error codes answered", errors.clone());
         let refused = Counter::default();

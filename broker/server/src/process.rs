@@ -1,16 +1,33 @@
 //! What only a process of its own does: signals, file descriptors, the exit code.
 
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::StartArgs;
 use crate::env::Env;
 use crate::health::{self, Probes};
 use crate::server::Server;
 use crate::settings;
+
+/// How to start one broker.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// Configs in the syntax of Kafka's server.properties. An environment variable such as
+    /// `MILLRACE_LOG_DIRS` comes before the file's `log.dirs`.
+    #[arg(long, env = "MILLRACE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// One config that comes before file and environment.
+    #[arg(long = "override", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub overrides: Vec<(String, String)>,
+    /// Where /livez, /readyz and /metrics are served; nowhere by default.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "MILLRACE_HTTP")]
+    pub http: Option<SocketAddr>,
+}
 
 /// Threads that may be blocked on the disk at once.
 const BLOCKING_THREADS_MAX: usize = 32;
@@ -111,5 +128,14 @@ pub fn raise_open_files_limit() {
         Err(error) => {
             tracing::warn!(limit = ?limit.current, %error, "limit of open files cannot be raised");
         }
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("expected KEY=VALUE, such as log.dirs=/data".to_owned()),
     }
 }

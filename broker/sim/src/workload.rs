@@ -23,6 +23,8 @@ pub mod member;
 pub mod producer;
 pub mod verify;
 
+/// The name of the group.
+const GROUP: &str = "readers";
 /// How long a client waits for an answer, in virtual time.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use millrace_types::{Offset, TimestampMs};
 
-use super::recovery::{Recovery, replay};
+use super::recovery::{Recovery, RecoveryProgress, replay};
 use super::{Log, Unsynced, stray};
 use crate::checkpoint::{CheckpointError, PARTITION_METADATA};
 use crate::config::LogConfig;
@@ -39,15 +39,6 @@ pub struct LogOptions {
     pub was_closed: bool,
     /// The present time.
     pub now: TimestampMs,
-}
-
-/// How far the opening of a log got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RecoveryProgress {
-    /// Bytes read so far.
-    pub bytes_done: u64,
-    /// Bytes to read in all.
-    pub bytes_total: u64,
 }
 
 impl Log {

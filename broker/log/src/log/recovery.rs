@@ -18,7 +18,6 @@ use millrace_types::{Offset, TimestampMs};
 use millrace_wire::record::{Batch, BatchHeader};
 
 use super::append::note_aborted;
-use super::open::RecoveryProgress;
 use crate::config::LogConfig;
 use crate::epoch_cache::EpochCache;
 use crate::error::{IoContext, LogError};
@@ -26,6 +25,15 @@ use crate::file_name::FileKind;
 use crate::new_batch::producer_batch_of;
 use crate::producer_state::{ProducerSnapshots, ProducerState};
 use crate::segment::{BatchPlace, Home, ScanEnd, Scanner, Segment, SegmentWriter, remove_files};
+
+/// How far the opening of a log got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryProgress {
+    /// Bytes read so far.
+    pub bytes_done: u64,
+    /// Bytes to read in all.
+    pub bytes_total: u64,
+}
 
 /// What recovery works on.
 pub(super) struct Recovery<'a> {

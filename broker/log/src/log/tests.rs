@@ -12,7 +12,8 @@ use crate::config::LogConfig;
 use crate::disk::RealDisk;
 use crate::file_pool::FilePool;
 use crate::new_batch::NewBatch;
-use crate::reader::{LogReader, ReadRequest, Slice};
+use crate::reader::LogReader;
+use crate::segment::{ReadRequest, Slice};
 
 mod append;
 mod faults;

@@ -1,14 +1,44 @@
 //! Finds batches in a segment.
 
+use std::sync::Arc;
+
 use millrace_types::Offset;
 
 use super::walk::Walk;
 use super::{BatchPlace, Segment, Tail};
+use crate::disk::File;
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
 use crate::offset_index::OffsetEntry;
-use crate::reader::{ReadRequest, Slice};
 use crate::sparse_index::{self, Found};
+
+/// Whole batches that stand one behind the other in one file: what `sendfile` sends.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The segment's file; stays readable even if the segment is removed meanwhile.
+    pub file: Arc<dyn File>,
+    /// Where the first batch begins in the file.
+    pub position: u64,
+    /// Bytes of all batches.
+    pub length: usize,
+    /// Base offset of the first batch; may be below the offset that was asked for.
+    pub base_offset: Offset,
+    /// The offset after the last batch's last: where to read on.
+    pub next_offset: Offset,
+}
+
+/// What to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// The first record wanted; the batch that holds it is delivered whole.
+    pub offset: Offset,
+    /// No more bytes than this, but for `needs_one_batch`.
+    pub bytes_max: usize,
+    /// Only batches that end below this: high watermark, last stable offset or log end.
+    pub upper_bound: Offset,
+    /// The first batch is delivered even if it is larger than `bytes_max`. Source: KIP-74.
+    pub needs_one_batch: bool,
+}
 
 /// What a segment has for a reader.
 #[derive(Clone, Debug)]

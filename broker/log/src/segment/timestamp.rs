@@ -1,18 +1,28 @@
 //! Finds records of a segment by their time.
 
-use millrace_types::{Offset, TimestampMs};
+use millrace_types::{LeaderEpoch, Offset, TimestampMs};
 use millrace_wire::record::{Batch, Record};
 
 use super::walk::Walk;
 use super::{BatchPlace, Segment};
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
-use crate::reader::FoundOffset;
 use crate::sparse_index::{self, Found};
 use crate::time_index::TimeEntry;
 
 /// How far a batch is decompressed to find a record in it.
 const RECORDS_BYTES_MAX: usize = 64 << 20;
+
+/// A record found by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundOffset {
+    /// The record.
+    pub offset: Offset,
+    /// Its timestamp.
+    pub timestamp: TimestampMs,
+    /// The epoch of the leader that wrote it; `None` if the batch does not tell.
+    pub leader_epoch: Option<LeaderEpoch>,
+}
 
 impl Segment {
     /// The first record from `from_offset` on that is not older than `timestamp`.

@@ -16,8 +16,9 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use super::frame::{Frame, FrameReader, ReadError};
 use super::outbox::Outbox;
 use super::owed::{Owed, Wait};
-use super::service::{ConnectionFacts, Service, Stamp, Started};
+use super::service::{ConnectionFacts, Service, Started};
 use super::transport::{ReadHalf, WriteHalf};
+use crate::metrics::Stamp;
 use crate::refusal::Refusal;
 use crate::reply::{Outcome, Reply};
 

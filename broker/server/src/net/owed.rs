@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use millrace_core::limits;
 
-use super::service::Stamp;
+use crate::metrics::Stamp;
 use crate::refusal::Refusal;
 use crate::reply::{Reply, ReplyFuture};
 

@@ -3,12 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use millrace_wire::ApiKey;
-use tokio::time::Instant;
-
 use super::frame::Frame;
 use super::{ListenerName, Net};
 use crate::env::Env;
+use crate::metrics::Stamp;
 use crate::refusal::Refusal;
 use crate::reply::OutcomeFuture;
 
@@ -19,17 +17,6 @@ pub struct ConnectionFacts {
     pub listener: ListenerName,
     /// Where the client is.
     pub peer: SocketAddr,
-}
-
-/// What is measured of a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Stamp {
-    /// The API.
-    pub key: ApiKey,
-    /// Length of the request, in bytes.
-    pub request_bytes: usize,
-    /// When it was complete.
-    pub received_at: Instant,
 }
 
 /// A handler on its way.

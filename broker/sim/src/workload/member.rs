@@ -9,11 +9,8 @@ use millrace_wire::messages::{heartbeat, join_group, leave_group, offset_commit,
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Clients, Failure, Wire, accepted, verify, within};
+use super::{Clients, Failure, GROUP, Wire, accepted, verify, within};
 use crate::history::{Event, Place};
-
-/// The name of the group.
-pub const GROUP: &str = "readers";
 
 const SESSION_TIMEOUT_MS: i32 = 10_000;
 const REBALANCE_TIMEOUT_MS: i32 = 12_000;

@@ -8,8 +8,7 @@ use millrace_types::ErrorCode;
 use millrace_wire::messages::{describe_groups, fetch, list_offsets, offset_fetch};
 use millrace_wire::record::Batches;
 
-use super::member::GROUP;
-use super::{Clients, Failure, Wire, accepted, within};
+use super::{Clients, Failure, GROUP, Wire, accepted, within};
 use crate::history::{Event, Place};
 
 /// Reads everything. What cannot be read now is [`Event::Stuck`]: there are no faults any more.

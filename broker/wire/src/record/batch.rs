@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use millrace_types::{LeaderEpoch, Offset};
 
 use super::compression::{Compression, CompressionError, decompress};
-use super::head::patch;
-use super::header::{BatchHeader, HEADER_BYTES, HeaderError, PREFIX_BYTES};
+use super::header::{BatchHeader, HEADER_BYTES, HeaderError, PREFIX_BYTES, patch};
 use super::item::{RecordError, Records};
 use super::scan::{RecordsSummary, scan};
 

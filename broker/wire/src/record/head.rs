@@ -3,7 +3,7 @@
 use millrace_types::{LeaderEpoch, Offset, TimestampMs};
 
 use super::batch::{Batch, CRC_START};
-use super::header::{BatchHeader, HEADER_BYTES, PREFIX_BYTES, SIZE_BYTES, TimestampType};
+use super::header::{BatchHeader, HEADER_BYTES, TimestampType, patch};
 
 /// The header of a batch, as value and as bytes; written in front of the batch's own payload, so
 /// that placing a batch copies 61 bytes, however large it is.
@@ -52,10 +52,4 @@ impl BatchHead {
         self.header.crc = crc;
         self.bytes[17..21].copy_from_slice(&crc.to_be_bytes());
     }
-}
-
-/// Writes base offset and leader epoch into the first bytes of a batch.
-pub(super) fn patch(prefix: &mut [u8; PREFIX_BYTES], base_offset: Offset, epoch: LeaderEpoch) {
-    prefix[..8].copy_from_slice(&base_offset.to_wire().to_be_bytes());
-    prefix[SIZE_BYTES..].copy_from_slice(&epoch.to_wire().to_be_bytes());
 }

@@ -331,3 +331,9 @@ fn producer(bytes: &[u8; HEADER_BYTES]) -> Result<Option<BatchProducer>, HeaderE
     let base_sequence = Sequence::from_wire(i32::from_be_bytes(field(bytes, 53)));
     Ok(Some(BatchProducer { id, epoch, base_sequence }))
 }
+
+/// Writes base offset and leader epoch into the first bytes of a batch.
+pub(super) fn patch(prefix: &mut [u8; PREFIX_BYTES], base_offset: Offset, epoch: LeaderEpoch) {
+    prefix[..8].copy_from_slice(&base_offset.to_wire().to_be_bytes());
+    prefix[SIZE_BYTES..].copy_from_slice(&epoch.to_wire().to_be_bytes());
+}

@@ -4,7 +4,7 @@ use super::{Place, Wanted, append, append_many, batch, everything, read_all, spa
 use crate::config::LogConfig;
 use crate::error::ReadError;
 use crate::log::Log;
-use crate::reader::ReadRequest;
+use crate::segment::ReadRequest;
 
 /// Batches of three records at 0, 3, 6, ...: half of the log has left the writer's memory.
 fn triples(place: &Place, count: usize, config: LogConfig) -> Log {

@@ -15,10 +15,11 @@ use tokio::time::{Instant, timeout};
 
 use super::super::frame::Frame;
 use super::super::listener::serve_stream;
-use super::super::service::{ConnectionFacts, Service, Stamp, Started};
+use super::super::service::{ConnectionFacts, Service, Started};
 use super::super::{ListenerName, Net, NetOptions};
 use crate::clock::Clock;
 use crate::env::Env;
+use crate::metrics::Stamp;
 use crate::refusal::Refusal;
 use crate::reply::{Outcome, Reply, ReplyFuture};
 
