@@ -79,6 +79,8 @@ pub(crate) fn fill(
     aborted: Vec<AbortedTransaction>,
     options: &CompactionOptions<'_>,
 ) -> Result<Offset, CompactionError> {
+    // One that ended before would void whatever its producer wrote since: its marker is not met here.
+    let aborted = aborted.into_iter().filter(|one| one.last_offset >= plan.first_dirty).collect();
     let mut transactions = Transactions::new(aborted);
     let mut full_at = None;
     for closed in plan.source.closed_below(plan.clean_end) {

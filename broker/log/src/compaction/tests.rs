@@ -333,6 +333,23 @@ fn aborted_records_go_and_a_marker_outlives_them() {
 }
 
 #[test]
+fn what_was_aborted_before_does_not_void_what_its_producer_wrote_since() {
+    let mut log = Fixture::new();
+    log.put(&[set("a", "old")]);
+    log.transactional(7, 0, &[set("x", "aborted")]).marker(7, false);
+    log.aborted(7, 1, 2);
+    log.put(&[set("z", "1")]);
+    log.roll();
+    let cleaned = log.clean(Offset::ZERO, &OPTIONS, NOW);
+    assert_eq!(log.dump(), ["0-0[0=a:old]", "2-2[2=marker]", "3-3[3=z:1]"]);
+    // A tombstone that was not heeded would go one day, and the value would be back.
+    log.transactional(7, 1, &[(Some("a"), None)]).marker(7, true).put(&[set("z", "2")]);
+    log.roll();
+    log.clean(cleaned, &OPTIONS, NOW);
+    assert_eq!(log.dump(), ["2-2[2=marker]", "4-4[4=a:-]", "5-5[5=marker]", "6-6[6=z:2]"]);
+}
+
+#[test]
 fn too_many_keys_take_several_passes() {
     let mut log = Fixture::new();
     for round in 0..3 {
