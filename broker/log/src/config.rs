@@ -46,6 +46,17 @@ pub struct CleanupPolicy {
     pub compacts: bool,
 }
 
+impl LogConfig {
+    /// How much time a segment may span: what must be compacted by `max.compaction.lag.ms` has to
+    /// leave the active segment by then.
+    ///
+    /// Source: `LogConfig.maxSegmentMs`.
+    pub(crate) fn segment_ms_max(&self) -> i64 {
+        let is_bounded = self.cleanup.compacts && self.max_compaction_lag_ms > 0;
+        if is_bounded { self.segment_ms.min(self.max_compaction_lag_ms) } else { self.segment_ms }
+    }
+}
+
 impl Default for LogConfig {
     /// Kafka's defaults.
     fn default() -> LogConfig {

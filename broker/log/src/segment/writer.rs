@@ -91,7 +91,7 @@ impl SegmentWriter {
             return Ok(true);
         }
         let waited_ms = self.waited_ms(incoming, now)?;
-        Ok(size_bytes > 0 && waited_ms > config.segment_ms.saturating_sub(jitter_ms))
+        Ok(size_bytes > 0 && waited_ms > config.segment_ms_max().saturating_sub(jitter_ms))
     }
 
     /// How long the segment has been written to: by the records' own time, or by the clock if they

@@ -4,7 +4,7 @@ use millrace_types::Offset;
 use millrace_wire::record::Batch;
 
 use super::{NOW, Place, Wanted, append, append_at, append_many, batch};
-use crate::config::LogConfig;
+use crate::config::{CleanupPolicy, LogConfig};
 use crate::new_batch::NewBatch;
 
 #[test]
@@ -35,6 +35,22 @@ fn a_segment_ends_when_its_records_span_too_much_time() {
             append(&mut log, Wanted { timestamp, ..Wanted::default() });
         }
         assert_eq!(place.with_suffix(".log"), expected, "{timestamps:?}");
+    }
+}
+
+#[test]
+fn a_segment_ends_in_time_for_its_compaction() {
+    for (compacts, max_compaction_lag_ms, expected) in
+        [(true, 1_000, &[0, 2][..]), (true, 0, &[0]), (false, 1_000, &[0])]
+    {
+        let place = Place::new();
+        let cleanup = CleanupPolicy { deletes: false, compacts };
+        let config = LogConfig { cleanup, max_compaction_lag_ms, ..LogConfig::default() };
+        let mut log = place.open(config);
+        for timestamp in [1_000, 2_000, 2_001] {
+            append(&mut log, Wanted { timestamp, ..Wanted::default() });
+        }
+        assert_eq!(place.with_suffix(".log"), expected, "{compacts} {max_compaction_lag_ms}");
     }
 }
 
