@@ -142,7 +142,11 @@ impl Log {
     pub fn set_high_watermark(&mut self, offset: Offset) {
         let reader = self.reader();
         let within = offset.clamp(reader.start_offset(), reader.end_offset());
-        self.shared.set_high_watermark(within.max(reader.high_watermark()));
+        let high_watermark = within.max(reader.high_watermark());
+        self.shared.set_high_watermark(high_watermark);
+        // After it: what a marker has ended becomes readable once the marker is committed.
+        self.producers.set_high_watermark(high_watermark);
+        self.shared.set_first_unstable(self.producers.first_unstable_offset());
     }
 
     fn end_offset(&self) -> Offset {

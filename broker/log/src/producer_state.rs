@@ -28,6 +28,10 @@ pub struct ProducerState {
     producers: BTreeMap<ProducerId, ProducerEntry>,
     /// Open transactions by where they began.
     open: BTreeMap<Offset, ProducerId>,
+    /// Transactions that have ended, but with a marker that is not committed: from where they began
+    /// to their marker.
+    uncommitted: BTreeMap<Offset, Offset>,
+    high_watermark: Offset,
     end_offset: Offset,
 }
 
@@ -110,6 +114,9 @@ impl ProducerState {
         // A marker without data before it concerns neither the stable offset nor the index.
         let first_offset = entry.add_marker(batch.epoch, marker)?;
         self.open.remove(&first_offset);
+        if batch.last_offset >= self.high_watermark {
+            self.uncommitted.insert(first_offset, batch.last_offset);
+        }
         Some(CompletedTransaction {
             producer_id: batch.producer_id,
             first_offset,
@@ -129,9 +136,24 @@ impl ProducerState {
         self.end_offset
     }
 
-    /// Where the oldest open transaction began: consumers that read committed stop before it.
+    /// Where the oldest open transaction began.
     pub fn first_open_offset(&self) -> Option<Offset> {
         self.open.first_key_value().map(|(&offset, _)| offset)
+    }
+
+    /// Where the oldest transaction began that is not decided for good, as it is open or its marker
+    /// is not committed: consumers that read committed stop before it.
+    ///
+    /// Source: `ProducerStateManager.firstUnstableOffset`.
+    pub fn first_unstable_offset(&self) -> Option<Offset> {
+        let uncommitted = self.uncommitted.first_key_value().map(|(&offset, _)| offset);
+        self.first_open_offset().into_iter().chain(uncommitted).min()
+    }
+
+    /// Notes that everything below `offset` is committed, markers too.
+    pub fn set_high_watermark(&mut self, offset: Offset) {
+        self.high_watermark = offset;
+        self.uncommitted.retain(|_, marker| *marker >= offset);
     }
 
     /// What is remembered of one producer.
@@ -166,7 +188,7 @@ impl ProducerState {
             .iter()
             .filter_map(|(&id, entry)| entry.transaction_first_offset.map(|offset| (offset, id)))
             .collect();
-        ProducerState { producers, open, end_offset }
+        ProducerState { producers, open, end_offset, ..ProducerState::default() }
     }
 }
 

@@ -29,8 +29,8 @@ pub(crate) struct Shared {
     start: AtomicU64,
     end: AtomicU64,
     high_watermark: AtomicU64,
-    /// Where the oldest open transaction begins; `Offset::MAX` if none is open.
-    first_open: AtomicU64,
+    /// Where the oldest transaction begins that is not decided; `Offset::MAX` if there is none.
+    first_unstable: AtomicU64,
     epochs: RwLock<EpochCache>,
     /// Which version of the epochs stands in their file.
     epochs_saved: Mutex<u64>,
@@ -61,7 +61,7 @@ impl LogReader {
 
     /// The offset below which every transaction has ended; at most the high watermark.
     pub fn last_stable_offset(&self) -> Offset {
-        load(&self.shared.first_open).min(self.high_watermark())
+        load(&self.shared.first_unstable).min(self.high_watermark())
     }
 
     /// Bytes of all segments.
@@ -206,7 +206,7 @@ impl Shared {
             start: AtomicU64::new(0),
             end: AtomicU64::new(0),
             high_watermark: AtomicU64::new(0),
-            first_open: AtomicU64::new(Offset::MAX.get()),
+            first_unstable: AtomicU64::new(Offset::MAX.get()),
             epochs: RwLock::new(epochs),
             epochs_saved: Mutex::new(0),
         }
@@ -224,8 +224,8 @@ impl Shared {
         self.high_watermark.store(offset.get(), Ordering::Release);
     }
 
-    pub(crate) fn set_first_open(&self, offset: Option<Offset>) {
-        self.first_open.store(offset.unwrap_or(Offset::MAX).get(), Ordering::Release);
+    pub(crate) fn set_first_unstable(&self, offset: Option<Offset>) {
+        self.first_unstable.store(offset.unwrap_or(Offset::MAX).get(), Ordering::Release);
     }
 
     /// All segments, as they are now.

@@ -158,7 +158,7 @@ impl Log {
             end_offset = header.next_offset();
         }
         self.producers.advance_to(end_offset);
-        self.shared.set_first_open(self.producers.first_open_offset());
+        self.shared.set_first_unstable(self.producers.first_unstable_offset());
         self.shared.set_end(end_offset);
         Ok(end_offset)
     }

@@ -76,6 +76,7 @@ impl Log {
             expiration_ms: options.producer_id_expiration_ms,
             recovery_point,
             start_offset: options.start_offset,
+            high_watermark: options.high_watermark,
             now,
             segments,
             without_index,
@@ -91,7 +92,7 @@ impl Log {
         if is_recovered {
             recovery.run()?;
         }
-        let loaded = recovery.finish(epochs.as_ref())?;
+        let mut loaded = recovery.finish(epochs.as_ref())?;
         let unsynced = unsynced_of(&home, &loaded, was_flushed);
         if is_recovered && loaded.end_offset < recovery_point {
             // A truncation was under way. It must not be undone once something stands behind it.
@@ -107,7 +108,8 @@ impl Log {
         shared.set_end(loaded.end_offset);
         let high_watermark = options.high_watermark.clamp(loaded.start_offset, loaded.end_offset);
         shared.set_high_watermark(high_watermark);
-        shared.set_first_open(loaded.producers.first_open_offset());
+        loaded.producers.set_high_watermark(high_watermark);
+        shared.set_first_unstable(loaded.producers.first_unstable_offset());
         Ok(Log {
             shared,
             config,
@@ -214,6 +216,7 @@ impl Recovery<'_> {
             .snapshots
             .load(self.start_offset, end_offset, self.now, self.expiration_ms)
             .at("load snapshots of", &self.home.dir)?;
+        self.producers.set_high_watermark(self.high_watermark);
         replay(&self.segments, &mut self.producers, end_offset, self.now)?;
         Ok(true)
     }

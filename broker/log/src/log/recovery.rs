@@ -42,6 +42,7 @@ pub(super) struct Recovery<'a> {
     pub(super) expiration_ms: i64,
     pub(super) recovery_point: Offset,
     pub(super) start_offset: Offset,
+    pub(super) high_watermark: Offset,
     pub(super) now: TimestampMs,
     pub(super) segments: Vec<Arc<Segment>>,
     pub(super) without_index: BTreeSet<Offset>,
@@ -66,6 +67,7 @@ impl Recovery<'_> {
             .snapshots
             .load(self.start_offset, self.recovery_point, self.now, self.expiration_ms)
             .at("load snapshots of", &self.home.dir)?;
+        self.producers.set_high_watermark(self.high_watermark);
         // Without a snapshot nothing vouches for any index.
         let trusted = self.snapshots.offsets().next_back().unwrap_or_default();
         let after = self.segments.partition_point(|at| at.base_offset() <= self.recovery_point);

@@ -98,8 +98,9 @@ impl Log {
         self.recovery_point = offset;
         self.snapshots.remove_below(Offset::MAX).at("remove snapshots in", self.dir())?;
         self.producers = ProducerState::default();
+        self.producers.set_high_watermark(offset);
         self.producers.advance_to(offset);
-        self.shared.set_first_open(None);
+        self.shared.set_first_unstable(None);
         self.shared.change_epochs(|epochs| epochs.truncate_from_end(Offset::ZERO));
         self.unsynced.truncated();
         let version = self.unsynced.saving_epochs();
@@ -137,9 +138,10 @@ impl Log {
             .snapshots
             .load(start, end, now, self.expiration_ms)
             .at("load snapshots of", self.dir())?;
+        self.producers.set_high_watermark(self.reader().high_watermark());
         super::recovery::replay(&self.shared.segments(), &mut self.producers, end, now)?;
         self.producers.advance_to(end);
-        self.shared.set_first_open(self.producers.first_open_offset());
+        self.shared.set_first_unstable(self.producers.first_unstable_offset());
         Ok(())
     }
 }

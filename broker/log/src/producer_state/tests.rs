@@ -102,6 +102,24 @@ fn a_batch_is_judged_by_the_last_five_of_its_producer() {
 }
 
 #[test]
+fn a_transaction_is_unstable_until_its_marker_is_committed() {
+    let mut state = ProducerState::default();
+    let mut unstable = |high_watermark: u64, batch: Option<ProducerBatch>| {
+        if let Some(batch) = batch {
+            state.update(&batch, NOW);
+        }
+        state.set_high_watermark(Offset::new(high_watermark));
+        state.first_unstable_offset().map(Offset::get)
+    };
+    assert_eq!(unstable(2, Some(transactional(batch(1, 0, 0, 0, 2)))), Some(0));
+    assert_eq!(unstable(3, Some(transactional(batch(2, 0, 0, 2, 1)))), Some(0));
+    assert_eq!(unstable(3, Some(marker(1, 0, 3, false))), Some(0));
+    assert_eq!(unstable(4, None), Some(2));
+    assert_eq!(unstable(4, Some(marker(2, 0, 4, true))), Some(2));
+    assert_eq!(unstable(5, None), None);
+}
+
+#[test]
 fn a_duplicate_is_answered_with_the_original_timestamp() {
     let mut state = ProducerState::default();
     state.update(&batch(1, 0, 0, 500, 3), NOW);

@@ -1,9 +1,11 @@
-use millrace_types::Offset;
+use millrace_types::{Offset, ProducerEpoch, ProducerId, Sequence};
+use millrace_wire::record::{Batch, BatchBuilder, BatchProducer, EndTxnMarker, NewRecord};
 
-use super::{Place, Wanted, append, append_many, batch, everything, read_all, spans};
+use super::{NOW, Place, Wanted, append, append_many, batch, everything, read_all, spans};
 use crate::config::LogConfig;
 use crate::error::ReadError;
 use crate::log::Log;
+use crate::new_batch::NewBatch;
 use crate::segment::ReadRequest;
 
 /// Batches of three records at 0, 3, 6, ...: half of the log has left the writer's memory.
@@ -108,6 +110,48 @@ fn offsets_outside_the_log_are_refused_with_its_bounds() {
         }
     }
     assert!(reader.read(&everything(12)).unwrap().is_none(), "the end is not outside");
+}
+
+#[test]
+fn a_transaction_is_stable_once_its_marker_is_committed() {
+    let place = Place::new();
+    let mut log = place.open(LogConfig::default());
+    for (base, is_marker) in [(0, false), (1, true)] {
+        let bytes = transactional(base, is_marker);
+        let (batch, _) = Batch::split_first(&bytes).unwrap();
+        log.append(&[NewBatch::stored(&batch)], NOW).unwrap();
+    }
+    let check = |log: &mut Log| {
+        for (high_watermark, stable) in [(0, 0), (1, 0), (2, 2)] {
+            log.set_high_watermark(Offset::new(high_watermark));
+            let found = log.reader().last_stable_offset();
+            assert_eq!(found, Offset::new(stable), "{high_watermark} is committed");
+        }
+    };
+    check(&mut log);
+    drop(log);
+    // As much after a restart, which reads the marker back.
+    check(&mut place.open(LogConfig::default()));
+}
+
+/// A record of a transaction, or the marker that commits it.
+fn transactional(base: u64, is_marker: bool) -> Vec<u8> {
+    let sequence = if is_marker { -1 } else { 0 };
+    let mut builder = BatchBuilder::new(Offset::new(base))
+        .with_producer(BatchProducer {
+            id: ProducerId::from_wire(1).unwrap(),
+            epoch: ProducerEpoch::ZERO,
+            base_sequence: Sequence::from_wire(sequence),
+        })
+        .transactional();
+    let marker = EndTxnMarker { is_commit: true, coordinator_epoch: 0 };
+    let (key, value) = (marker.key(), marker.value());
+    if is_marker {
+        builder = builder.control();
+    }
+    let record = NewRecord { key: Some(&key), value: Some(&value), ..NewRecord::default() };
+    builder.push(&record).unwrap();
+    builder.build().unwrap()
 }
 
 #[test]
