@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod reading;
+mod serving;
 mod tools;
 mod writing;
 
@@ -167,7 +168,8 @@ fn apache_kafka_and_millrace_serve_each_others_directories() {
     let data = dir.path().join("data");
     let kafka = tools::start(dir.path()).unwrap();
     tools::write(&kafka).unwrap();
-    let written = Isolation::ALL.map(|isolation| tools::read(&kafka, isolation, &THEIRS).unwrap());
+    let written = Isolation::ALL
+        .map(|isolation| tools::read(&kafka.bootstrap(), isolation, &THEIRS).unwrap());
     tools::stop(kafka).unwrap();
 
     let mut writing = Writing::open(&data);
@@ -184,7 +186,7 @@ fn apache_kafka_and_millrace_serve_each_others_directories() {
     std::fs::remove_file(dir.path().join("output")).unwrap();
     let kafka = tools::start(dir.path()).unwrap();
     for (isolation, ours) in Isolation::ALL.iter().zip(&expected) {
-        let theirs = tools::read(&kafka, *isolation, &all).unwrap();
+        let theirs = tools::read(&kafka.bootstrap(), *isolation, &all).unwrap();
         assert_same("written by Millrace", &all, ours, &theirs);
     }
     tools::stop(kafka).unwrap();

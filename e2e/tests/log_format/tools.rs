@@ -32,10 +32,26 @@ pub fn write(kafka: &Kafka) -> Result<()> {
 }
 
 /// What a Java consumer reads from each topic.
-pub fn read(kafka: &Kafka, isolation: Isolation, topics: &[&str]) -> Result<Vec<Vec<String>>> {
-    let bootstrap = kafka.bootstrap();
-    let arguments = [&["read", &bootstrap, isolation.level()], topics].concat();
-    let text = program(&arguments)?;
+pub fn read(bootstrap: &str, isolation: Isolation, topics: &[&str]) -> Result<Vec<Vec<String>>> {
+    by_topic(&program(&[&["read", bootstrap, isolation.level()], topics].concat())?, topics)
+}
+
+/// Makes the topics of [`write`] at another broker, empty, and that of the groups' offsets.
+pub fn prepare(bootstrap: &str) -> Result<()> {
+    program(&["prepare", bootstrap]).map(drop)
+}
+
+/// Writes a little more to topics, idempotently; the lines that [`read`] will add.
+pub fn append(bootstrap: &str, topics: &[&str]) -> Result<Vec<Vec<String>>> {
+    by_topic(&program(&[&["append", bootstrap], topics].concat())?, topics)
+}
+
+/// What the group of [`write`] has committed.
+pub fn offsets(bootstrap: &str) -> Result<String> {
+    program(&["offsets", bootstrap])
+}
+
+fn by_topic(text: &str, topics: &[&str]) -> Result<Vec<Vec<String>>> {
     let mut all: Vec<Vec<String>> = Vec::new();
     for line in text.lines() {
         if line.starts_with("topic ") {

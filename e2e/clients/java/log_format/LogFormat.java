@@ -30,6 +30,9 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * LogFormat write BOOTSTRAP               fills the topics plain, compacted and transactions,
  *                                         and makes those of OURS, empty, for others to fill
  * LogFormat read BOOTSTRAP LEVEL TOPIC..  a line for each record of partition 0, by isolation level
+ * LogFormat prepare BOOTSTRAP             makes the topics of write, empty
+ * LogFormat append BOOTSTRAP TOPIC..      writes a little more, prints the lines that read adds
+ * LogFormat offsets BOOTSTRAP             what the group of write has committed
  * </pre>
  */
 public final class LogFormat {
@@ -41,6 +44,9 @@ public final class LogFormat {
         switch (args[0]) {
             case "write" -> write(args[1]);
             case "read" -> read(args[1], args[2], Arrays.asList(args).subList(3, args.length));
+            case "prepare" -> prepare(args[1]);
+            case "append" -> append(args[1], Arrays.asList(args).subList(2, args.length));
+            case "offsets" -> offsets(args[1]);
             default -> throw new IllegalArgumentException(args[0]);
         }
     }
@@ -178,6 +184,58 @@ public final class LogFormat {
             open.beginTransaction();
             open.send(new ProducerRecord<>(topic, 0, bytes("open"), bytes("undecided"))).get();
             // Left so: the process ends without a word to the coordinator.
+        }
+    }
+
+    private static void prepare(String bootstrap) throws Exception {
+        Map<String, String> still = Map.of("retention.ms", "-1", "min.cleanable.dirty.ratio", "1");
+        Map<String, String> compacted = new HashMap<>(still);
+        compacted.put("cleanup.policy", "compact");
+        Properties properties = new Properties();
+        properties.put("bootstrap.servers", bootstrap);
+        try (Admin admin = Admin.create(properties)) {
+            admin.createTopics(List.of(
+                new NewTopic("plain", 1, (short) 1).configs(still),
+                new NewTopic("transactions", 1, (short) 1).configs(still),
+                new NewTopic("compacted", 1, (short) 1).configs(compacted))).all().get();
+        }
+        // So that there is a topic of offsets, and that further producers have other ids than
+        // those that Kafka has given.
+        commitOffsets(bootstrap);
+        append(bootstrap, List.of("plain"));
+    }
+
+    private static void append(String bootstrap, List<String> topics) throws Exception {
+        var out = new StringBuilder();
+        for (String topic : topics) {
+            out.append("topic ").append(topic).append('\n');
+            try (var producer = new KafkaProducer<byte[], byte[]>(producing(bootstrap, "lz4"))) {
+                long end = 0;
+                for (int number = 0; number < 60; number++) {
+                    long timestamp = 1_750_000_000_000L + number;
+                    byte[] key = bytes("more" + number);
+                    byte[] value = bytes("of " + topic);
+                    var record = new ProducerRecord<>(topic, 0, timestamp, key, value);
+                    long offset = producer.send(record).get().offset();
+                    out.append(offset).append(' ').append(timestamp).append(" - ");
+                    out.append(text(key)).append(' ').append(text(value)).append('\n');
+                    end = offset + 1;
+                }
+                out.append("end ").append(end).append('\n');
+            }
+        }
+        System.out.print(out);
+    }
+
+    private static void offsets(String bootstrap) throws Exception {
+        Properties properties = new Properties();
+        properties.put("bootstrap.servers", bootstrap);
+        try (Admin admin = Admin.create(properties)) {
+            var committed = admin.listConsumerGroupOffsets("log-format");
+            for (var one : committed.partitionsToOffsetAndMetadata().get().entrySet()) {
+                var at = one.getValue();
+                System.out.println(one.getKey() + " " + at.offset() + " " + at.metadata());
+            }
         }
     }
 
