@@ -36,7 +36,7 @@ mod tests;
 
 pub use batch::{Batch, BatchError, Batches, OpenBatch};
 pub use builder::{BatchBuilder, BuildError, NewRecord};
-pub use compression::{Codec, Compression, CompressionError, compress, decompress};
+pub use compression::{Codec, Compression, CompressionError, compress, decompress, glance};
 pub use control::{ControlError, ControlRecord, EndTxnMarker};
 pub use head::BatchHead;
 pub use header::{

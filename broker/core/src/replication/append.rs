@@ -215,6 +215,7 @@ fn accept(
     now: TimestampMs,
 ) -> Result<Candidate, AppendError> {
     let header = batch.header();
+    batch.glance()?;
     let target = rules.codec.filter(|codec| codec.compression() != header.compression());
     let needs_records = target.is_some()
         || header.compression() == Compression::None

@@ -2,6 +2,7 @@
 //! writer says so. What may be appended is decided in `core::replication::append`.
 
 use bytes::Bytes;
+use millrace_core::metadata::is_internal;
 use millrace_core::replication::acks::Acks;
 use millrace_core::replication::append::{AppendError, Arrival, Candidate, RefusedRecord, inspect};
 use millrace_core::replication::fetch_session::TopicRef;
@@ -105,6 +106,9 @@ async fn look_at(
         Ok(partition) => partition,
         Err(code) => return State::Refused(Refused::Code(code)),
     };
+    if is_internal(partition.id().topic.as_str()) && !is_admin(context) {
+        return State::Refused(Refused::Code(ErrorCode::InvalidTopicException));
+    }
     let env = context.broker.env();
     let terms = partition.terms();
     let arrival = Arrival { version: context.version, now: env.clock.now() };
@@ -116,6 +120,13 @@ async fn look_at(
         Ok(candidate) => State::Ready(partition, Box::new(candidate)),
         Err(error) => State::Refused(Refused::Partition(PartitionError::Append(error))),
     }
+}
+
+/// Whether the client calls itself the one that may write what only coordinators write.
+///
+/// Source: `AdminUtils.ADMIN_CLIENT_ID`, `KafkaApis.handleProduceRequest`.
+fn is_admin(context: &RequestContext) -> bool {
+    context.client_id.as_deref() == Some("__admin_client")
 }
 
 /// Queues all that is ready, in the order of the request, and writes it where that holds nobody up.

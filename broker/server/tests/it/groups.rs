@@ -7,9 +7,11 @@ use millrace_wire::messages::{
     delete_groups, delete_topics, describe_groups, find_coordinator, heartbeat, join_group,
     leave_group, list_groups, offset_commit, offset_delete, offset_fetch, sync_group,
 };
+use millrace_wire::record::Codec;
 use millrace_wire::{ApiKey, Decode, Reader, Request, ResponseHeader, frame};
 
 use crate::support::{Client, TestBroker};
+use crate::verbs::{batch, produce};
 
 const TOPIC: &str = "orders";
 const GROUP: &str = "readers";
@@ -459,4 +461,12 @@ async fn many_clients_commit_at_once_and_none_is_forgotten() {
     }
     assert_eq!(fetch(&mut client, 9, true).await[0].0, 49);
     broker.server.stop().await;
+}
+
+#[tokio::test]
+async fn clients_do_not_write_what_coordinators_keep() {
+    let (_broker, mut client) = start(&[]).await;
+    let record = batch(&[(Some(b"key".to_vec()), Some(b"value".to_vec()))], Codec::None);
+    let refused = (ErrorCode::InvalidTopicException.code(), -1);
+    assert_eq!(produce(&mut client, "__consumer_offsets", record).await, refused);
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use millrace_types::{LeaderEpoch, Offset};
 
-use super::compression::{Compression, CompressionError, decompress};
+use super::compression::{Compression, CompressionError, decompress, glance};
 use super::header::{BatchHeader, HEADER_BYTES, HeaderError, PREFIX_BYTES, patch};
 use super::item::{RecordError, Records};
 use super::scan::{RecordsSummary, scan};
@@ -105,6 +105,14 @@ impl<'a> Batch<'a> {
         prefix.copy_from_slice(&self.bytes[..PREFIX_BYTES]);
         patch(&mut prefix, base_offset, epoch);
         prefix
+    }
+
+    /// Looks at the records without decompressing them; see [`glance`].
+    ///
+    /// # Errors
+    /// Refuses what is certainly no stream of the batch's compression, or too short for its count.
+    pub fn glance(&self) -> Result<(), CompressionError> {
+        glance(self.header.compression(), self.payload(), self.header.records_count)
     }
 
     /// The records, decompressed into at most `limit_bytes` if they are compressed.

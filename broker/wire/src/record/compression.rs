@@ -66,6 +66,16 @@ pub enum CompressionError {
         /// The limit that the caller set.
         limit_bytes: usize,
     },
+    /// So few bytes cannot unfold to so many records.
+    #[error("{input_bytes} bytes of {} cannot hold {records_count} records", compression.name())]
+    TooShort {
+        /// The compression.
+        compression: Compression,
+        /// Size of the compressed records.
+        input_bytes: usize,
+        /// Records that the header counts.
+        records_count: u32,
+    },
     /// The encoder failed.
     #[error("{input_bytes} bytes do not compress with {}: {reason}", compression.name())]
     Encoder {
@@ -182,6 +192,38 @@ pub fn decompress(
         }
     })
 }
+
+/// Looks at compressed records without decompressing them: whether they begin as such a stream does
+/// and could unfold to `records_count` records.
+///
+/// # Errors
+/// Refuses what is certainly no such stream, or is too short for so many records.
+pub fn glance(
+    compression: Compression,
+    input: &[u8],
+    records_count: u32,
+) -> Result<(), CompressionError> {
+    let (begins_well, times_max) = match compression {
+        Compression::None => return Ok(()),
+        Compression::Gzip => (input.starts_with(&gzip::MAGIC), gzip::UNFOLDS_TIMES_MAX),
+        Compression::Snappy => (snappy::begins_well(input), snappy::UNFOLDS_TIMES_MAX),
+        Compression::Lz4 => (input.starts_with(&lz4::MAGIC), lz4::UNFOLDS_TIMES_MAX),
+        Compression::Zstd => (input.starts_with(&zstd::MAGIC), zstd::UNFOLDS_TIMES_MAX),
+    };
+    if !begins_well {
+        let reason = "they do not begin as such a stream does".to_owned();
+        return Err(CompressionError::Corrupt { compression, reason });
+    }
+    let input_bytes = input.len();
+    let records_max = input_bytes.saturating_mul(times_max) / RECORD_BYTES_MIN;
+    if usize::try_from(records_count).unwrap_or(usize::MAX) > records_max {
+        return Err(CompressionError::TooShort { compression, input_bytes, records_count });
+    }
+    Ok(())
+}
+
+/// A record without key, value and headers: seven fields of one byte.
+const RECORD_BYTES_MIN: usize = 7;
 
 /// Why one of the decoders stopped.
 #[derive(Debug)]

@@ -183,7 +183,9 @@ fn batch_code(error: &BatchError) -> ErrorCode {
             | HeaderError::ProducerEpoch { .. },
         )
         | BatchError::Compression(
-            CompressionError::Corrupt { .. } | CompressionError::Encoder { .. },
+            CompressionError::Corrupt { .. }
+            | CompressionError::TooShort { .. }
+            | CompressionError::Encoder { .. },
         )
         | BatchError::CutOff { .. }
         | BatchError::Record(_) => ErrorCode::InvalidRecord,

@@ -104,7 +104,7 @@ fn each_kind_of_damage_has_its_code() {
         (with_field(&good, 16, &[1]), ErrorCode::InvalidRecord),
         (with_field(&good, 16, &[3]), ErrorCode::CorruptMessage),
         (with_field(&good, 21, &[0, 7]), ErrorCode::UnsupportedCompressionType),
-        (with_field(&good, 21, &[0, 1]), ErrorCode::None),
+        (with_field(&good, 21, &[0, 1]), ErrorCode::InvalidRecord),
         (with_field(&good, 57, &1_i32.to_be_bytes()), ErrorCode::InvalidRecord),
         (with_field(&good, 57, &9_i32.to_be_bytes()), ErrorCode::InvalidRecord),
         (with_field(&good, 23, &2_i32.to_be_bytes()), ErrorCode::InvalidRecord),
@@ -113,6 +113,20 @@ fn each_kind_of_damage_has_its_code() {
         check(&bytes, &rules(), 11, expected);
     }
     assert_eq!(inspect(None, &rules(), ARRIVAL).unwrap_err(), AppendError::NoBatch);
+}
+
+#[test]
+fn compressed_records_are_looked_at_without_being_unpacked() {
+    for codec in [Codec::Gzip { level: None }, Codec::Snappy, Codec::Lz4, Codec::Zstd { level: 3 }]
+    {
+        let good = plain(codec);
+        check(&good, &rules(), 11, ErrorCode::None);
+        let another = with_field(&good, 61, &[0xff; 8]);
+        check(&another, &rules(), 11, ErrorCode::InvalidRecord);
+        let many = with_field(&good, 57, &i32::MAX.to_be_bytes());
+        let many = with_field(&many, 23, &(i32::MAX - 1).to_be_bytes());
+        check(&many, &rules(), 11, ErrorCode::InvalidRecord);
+    }
 }
 
 #[test]

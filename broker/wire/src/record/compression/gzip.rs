@@ -7,6 +7,11 @@ use flate2::write::GzEncoder;
 
 use super::{Failure, read_bounded};
 
+/// How a member begins.
+pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Deflate writes a copy of 258 bytes in two bits at the least.
+pub(super) const UNFOLDS_TIMES_MAX: usize = 1032;
+
 pub(super) fn compress(input: &[u8], level: Option<u8>) -> Result<Vec<u8>, String> {
     let level = level.map_or_else(flate2::Compression::default, |level| {
         flate2::Compression::new(u32::from(level.clamp(1, 9)))

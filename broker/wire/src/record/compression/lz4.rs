@@ -7,6 +7,11 @@ use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInf
 
 use super::{Failure, read_bounded};
 
+/// How a frame begins.
+pub(super) const MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+/// Each further byte of a copy's length stands for 255.
+pub(super) const UNFOLDS_TIMES_MAX: usize = 255;
+
 pub(super) fn compress(input: &[u8]) -> Result<Vec<u8>, String> {
     let info = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
     let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());

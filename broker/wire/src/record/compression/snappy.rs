@@ -13,6 +13,19 @@ const STREAM_HEADER: [u8; 16] = *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
 /// What snappy-java puts into one block.
 const BLOCK_BYTES: usize = 32 * 1024;
 
+/// A copy of 64 bytes takes three.
+pub(super) const UNFOLDS_TIMES_MAX: usize = 22;
+
+/// Whether this is xerial's framing, or a block whose own length can be true.
+pub(super) fn begins_well(input: &[u8]) -> bool {
+    input.starts_with(&MAGIC)
+        || snap::raw::decompress_len(input).is_ok_and(|n| is_possible(n, input))
+}
+
+fn is_possible(length: usize, block: &[u8]) -> bool {
+    length / UNFOLDS_TIMES_MAX <= block.len()
+}
+
 pub(super) fn compress(input: &[u8]) -> Result<Vec<u8>, String> {
     let mut output = STREAM_HEADER.to_vec();
     let mut encoder = snap::raw::Encoder::new();
@@ -57,9 +70,8 @@ fn append_block(block: &[u8], output: &mut Vec<u8>, limit_bytes: usize) -> Resul
     if length > limit_bytes - start {
         return Err(Failure::Limit);
     }
-    // A block cannot unfold more than 64 bytes from 3: a larger claim is a lie, and would
-    // otherwise cost memory before the decoder finds out.
-    if length / 22 > block.len() {
+    // A larger claim is a lie, and would otherwise cost memory before the decoder finds out.
+    if !is_possible(length, block) {
         return Err(Failure::Corrupt(format!("{} bytes claim to hold {length}", block.len())));
     }
     output.resize(start + length, 0);

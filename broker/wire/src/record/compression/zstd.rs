@@ -6,6 +6,11 @@ use super::{Failure, read_bounded};
 /// address space that only what is really decompressed fills, and that the limit bounds.
 const WINDOW_LOG_MAX: u32 = 27;
 
+/// How a frame begins.
+pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// A block of 128 KiB that repeats one byte takes four.
+pub(super) const UNFOLDS_TIMES_MAX: usize = 32 * 1024;
+
 pub(super) fn compress(input: &[u8], level: i32) -> Result<Vec<u8>, String> {
     zstd::bulk::compress(input, level).map_err(|error| error.to_string())
 }
