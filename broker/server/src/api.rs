@@ -118,7 +118,7 @@ pub static TABLE: &[Api] = &[
         key: ApiKey::Produce,
         permission: Permission::to(Operation::Write, Resource::Topic),
         proof: "server::it::data_path",
-        differs: "no transactions; compressed records are unpacked only where the topic's configs ask for it",
+        differs: "no transactions; compressed records are unpacked only where the topic's configs ask for it: else their head and count are looked at, not each record",
         handler: by_hand!(produce),
     },
     Api {
