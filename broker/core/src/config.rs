@@ -1,9 +1,10 @@
 //! Configs of topics and of the broker, by Kafka's names: what exists, what a value may be, which
 //! of several places wins, and how a change is applied.
 //!
-//! Only configs that have an effect in this broker are in the tables; a config that Kafka knows and
-//! that would do nothing here is refused with that reason. The facts (names, types, defaults,
-//! ranges, synonyms) are those of Apache Kafka 4.3. Files and flags are read by `millrace-server`.
+//! A config that Kafka knows and that would do nothing here is in a table as well: its default asks
+//! for nothing and is taken, any other value is refused with the reason. The facts (names, types,
+//! defaults, ranges, synonyms) are those of Apache Kafka 4.3. Files and flags are read by
+//! `millrace-server`.
 
 pub mod alter;
 pub mod broker;
@@ -11,14 +12,15 @@ mod broker_table;
 pub mod definition;
 pub mod describe;
 mod error;
-mod kafka_names;
 pub mod layers;
 pub mod listener;
+mod lookup;
 pub mod properties;
 mod static_config;
 pub mod topic;
 mod topic_table;
 mod value;
+mod without_effect;
 
 pub use broker::BrokerConfig;
 pub use error::ConfigError;
@@ -29,5 +31,5 @@ pub use value::Value;
 
 /// The definitions of all topic configs, sorted by name.
 pub static TOPIC_CONFIGS: &[definition::Definition] = topic_table::TABLE;
-/// The definitions of all broker configs, sorted by name.
+/// The definitions of all broker configs that have an effect, sorted by name.
 pub static BROKER_CONFIGS: &[definition::Definition] = broker_table::TABLE;

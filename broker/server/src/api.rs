@@ -251,14 +251,14 @@ pub static TABLE: &[Api] = &[
         key: ApiKey::DescribeConfigs,
         permission: Permission::to(Operation::DescribeConfigs, Resource::Named),
         proof: "server::it::metadata",
-        differs: "only configs that have an effect here are listed; no broker loggers",
+        differs: "a broker's configs without effect are listed only where they are set; no broker loggers",
         handler: answers!(describe_configs),
     },
     Api {
         key: ApiKey::AlterConfigs,
         permission: Permission::to(Operation::AlterConfigs, Resource::Named),
         proof: "server::it::metadata",
-        differs: "configs without effect are refused; no broker loggers",
+        differs: "configs without effect are taken only at their default; no broker loggers",
         handler: answers!(alter_configs),
     },
     Api {
@@ -286,7 +286,7 @@ pub static TABLE: &[Api] = &[
         key: ApiKey::IncrementalAlterConfigs,
         permission: Permission::to(Operation::AlterConfigs, Resource::Named),
         proof: "server::it::metadata",
-        differs: "configs without effect are refused; no broker loggers",
+        differs: "configs without effect are taken only at their default; no broker loggers",
         handler: answers!(incremental_alter_configs),
     },
     Api {

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 
+use super::TOPIC_CONFIGS;
 use super::broker::BrokerConfig;
-use super::definition::{Definition, Kind, Update, find};
+use super::definition::{Definition, Kind, Update};
 use super::error::ConfigError;
 use super::layers::{Layers, Setting, Values, effective};
+use super::lookup::{find, find_of_broker};
 use super::topic;
 use super::value::elements;
-use super::{BROKER_CONFIGS, TOPIC_CONFIGS};
 
 /// What is done to one config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,7 @@ pub fn incremental(
         }
         let missing = || ConfigError::Missing { name: change.name.clone() };
         let text = change.value.as_deref().ok_or_else(missing)?;
-        let definition = find(target.table(), &change.name)?;
+        let definition = target.find(&change.name)?;
         let text = match change.operation {
             // Spaces around it do not count, and may be many.
             Operation::Set | Operation::Delete => text.trim().to_owned(),
@@ -133,10 +134,10 @@ pub fn replace(
 }
 
 impl Target {
-    fn table(self) -> &'static [Definition] {
+    fn find(self, name: &str) -> Result<&'static Definition, ConfigError> {
         match self {
-            Target::Topic => TOPIC_CONFIGS,
-            Target::Broker | Target::Cluster => BROKER_CONFIGS,
+            Target::Topic => find(TOPIC_CONFIGS, name),
+            Target::Broker | Target::Cluster => find_of_broker(name),
         }
     }
 }
@@ -169,7 +170,7 @@ fn check(
 ) -> Result<(), ConfigError> {
     // A value that stays as it is was allowed when it was set.
     for (name, text) in values.iter().filter(|(name, text)| current.get(*name) != Some(text)) {
-        let definition = find(target.table(), name)?;
+        let definition = target.find(name)?;
         definition.parse(text)?;
         if definition.update == Update::ReadOnly {
             return Err(ConfigError::ReadOnly { name: definition.name });
@@ -309,6 +310,42 @@ mod tests {
             &[("log.cleaner.min.compaction.lag.ms", SET, Some("6"))],
             &expect![
                 "log.cleaner.min.compaction.lag.ms=6 does not go with log.cleaner.max.compaction.lag.ms=5: a record cannot be too young and too old for compaction at once"
+            ],
+        );
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_kept_and_read_back() {
+        check(
+            Target::Topic,
+            &[],
+            &[("preallocate", SET, Some("false")), ("local.retention.ms", SET, Some(" -2 "))],
+            &expect![[r#"{"local.retention.ms": "-2", "preallocate": "false"}"#]],
+        );
+        check(
+            CLUSTER,
+            &[],
+            &[("log.cleaner.threads", SET, Some("1"))],
+            &expect![[r#"{"log.cleaner.threads": "1"}"#]],
+        );
+    }
+
+    #[test]
+    fn what_would_have_no_effect_is_refused_with_the_reason() {
+        check(
+            CLUSTER,
+            &[],
+            &[("log.cleaner.threads", SET, Some("2"))],
+            &expect![[
+                r#"config log.cleaner.threads=2 has no effect in Millrace: it tunes a part of Apache Kafka that is not here; leave it out or at its default "1""#
+            ]],
+        );
+        check(
+            Target::Topic,
+            &[],
+            &[("follower.replication.throttled.replicas", Operation::Append, Some("0:1"))],
+            &expect![
+                "config follower.replication.throttled.replicas=0:1 has no effect in Millrace: brokers do not replicate to each other yet; leave it out"
             ],
         );
     }

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 
 use millrace_types::BrokerId;
 
-use super::BROKER_CONFIGS;
 use super::broker_table as table;
-use super::definition::{Definition, find};
+use super::definition::Definition;
 use super::error::ConfigError;
 use super::layers::{Layers, effective};
 use super::listener::{Endpoint, parse_endpoints, parse_protocol_map};
@@ -359,12 +358,4 @@ impl View<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether this config of a broker may be changed while it runs, and to this value.
-///
-/// # Errors
-/// Names the config, its value and what is allowed.
-pub(super) fn check_one(name: &str, text: &str) -> Result<(), ConfigError> {
-    find(BROKER_CONFIGS, name)?.parse(text).map(|_| ())
 }

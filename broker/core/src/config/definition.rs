@@ -1,8 +1,5 @@
 //! What one config is: name, type, default, limit, when it may change, and what it falls back to.
 
-use super::error::ConfigError;
-use super::kafka_names;
-
 /// The type of a config's value, by Kafka's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -58,6 +55,43 @@ pub enum Limit {
     NotEmpty,
 }
 
+/// Why a config of Kafka does nothing here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    /// It would keep somebody out.
+    Guard,
+    /// It is about transactions.
+    Transactions,
+    /// It is about groups that are not served.
+    Groups,
+    /// It is about records elsewhere than on the broker's disk.
+    TieredStorage,
+    /// It is about controllers.
+    Quorum,
+    /// It is about several brokers.
+    Replication,
+    /// It is about quotas.
+    Quotas,
+    /// It is about threads, buffers and the like.
+    Workings,
+}
+
+impl Area {
+    /// The reason, as the end of a sentence.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Area::Guard => "nothing would enforce it, and the broker would be more open than asked",
+            Area::Transactions => "transactions are not served yet",
+            Area::Groups => "only groups of the classic protocol are served yet",
+            Area::TieredStorage => "there is no tiered storage",
+            Area::Quorum => "a broker is its own controller",
+            Area::Replication => "brokers do not replicate to each other yet",
+            Area::Quotas => "there are no quotas yet",
+            Area::Workings => "it tunes a part of Apache Kafka that is not here",
+        }
+    }
+}
+
 /// When a config may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
@@ -103,6 +137,8 @@ pub struct Definition {
     /// For a topic config, the broker configs that give its default; for a broker config, its
     /// own name and then those that stand in for it. Strongest first.
     pub synonyms: &'static [Synonym],
+    /// Why it does nothing, if so: then only its default is taken.
+    pub without_effect: Option<Area>,
     /// What it does, in one or two sentences.
     pub documentation: &'static str,
 }
@@ -122,8 +158,23 @@ impl Definition {
             limit: Limit::None,
             update: Update::Dynamic,
             synonyms: &[],
+            without_effect: None,
             documentation,
         }
+    }
+
+    /// A config that does nothing here, and may change at any time.
+    pub(super) const fn unserved(
+        name: &'static str,
+        kind: Kind,
+        default: &'static str,
+        area: Area,
+    ) -> Definition {
+        let documentation =
+            "Has no effect in Millrace; known so that it can be set to Kafka's default.";
+        let mut definition = Definition::new(name, kind, default, documentation);
+        definition.without_effect = Some(area);
+        definition
     }
 
     /// The same with a limit.
@@ -183,31 +234,6 @@ macro_rules! definitions {
 }
 pub(super) use definitions;
 
-/// Looks a config up in a table that is sorted by name.
-///
-/// # Errors
-/// Says that the config does nothing here, if Kafka knows it, or names the one that was probably
-/// meant.
-pub fn find(table: &'static [Definition], name: &str) -> Result<&'static Definition, ConfigError> {
-    match table.binary_search_by(|definition| definition.name.cmp(name)) {
-        Ok(position) => table.get(position).ok_or_else(|| unknown(table, name)),
-        Err(_) => Err(unknown(table, name)),
-    }
-}
-
-fn unknown(table: &'static [Definition], name: &str) -> ConfigError {
-    if kafka_names::WITHOUT_EFFECT.binary_search(&name).is_ok() {
-        return ConfigError::NoEffect { name: name.to_owned() };
-    }
-    let closest = table
-        .iter()
-        .map(|definition| (distance(name, definition.name), definition.name))
-        .min()
-        .filter(|(changes, closest)| *changes <= closest.len() / 3)
-        .map(|(_, closest)| closest);
-    ConfigError::Unknown { name: shortened(name), closest }
-}
-
 /// The text, cut where it is too long to be repeated to whoever sent it.
 pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(ECHO_CHARACTERS_MAX) {
@@ -217,87 +243,4 @@ pub(super) fn shortened(text: &str) -> String {
 }
 
 /// How much of a name or value is repeated in an error.
-const ECHO_CHARACTERS_MAX: usize = 200;
-
-/// How many letters must be added, dropped or changed to make `left` of `right` (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    if left.len() > ECHO_CHARACTERS_MAX {
-        return usize::MAX;
-    }
-    let right: Vec<char> = right.chars().collect();
-    let mut above: Vec<usize> = (0..=right.len()).collect();
-    for (row, from) in left.chars().enumerate() {
-        let mut diagonal = row;
-        let mut before = row + 1;
-        for (cell, to) in above.iter_mut().skip(1).zip(&right) {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = *cell;
-            before = changed.min(before + 1).min(*cell + 1);
-            *cell = before;
-        }
-        if let Some(first) = above.first_mut() {
-            *first = row + 1;
-        }
-    }
-    above.last().copied().unwrap_or(usize::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ConfigError, distance, find};
-    use crate::config::{BROKER_CONFIGS, TOPIC_CONFIGS, kafka_names};
-
-    #[test]
-    fn the_tables_are_sorted_and_every_default_keeps_its_own_limit() {
-        for table in [TOPIC_CONFIGS, BROKER_CONFIGS] {
-            assert!(table.is_sorted_by(|left, right| left.name < right.name));
-            for definition in table {
-                if let Some(default) = definition.default {
-                    let parsed = definition.parse(default);
-                    assert_eq!(parsed.map(|value| value.to_string()), Ok(default.to_owned()));
-                }
-                for synonym in definition.synonyms {
-                    assert!(find(BROKER_CONFIGS, synonym.name).is_ok(), "{}", synonym.name);
-                }
-                assert!(definition.documentation.ends_with('.'), "{}", definition.name);
-            }
-        }
-    }
-
-    #[test]
-    fn a_config_is_either_served_or_without_effect() {
-        assert!(kafka_names::WITHOUT_EFFECT.is_sorted_by(|left, right| left < right));
-        for name in kafka_names::WITHOUT_EFFECT {
-            assert!(TOPIC_CONFIGS.iter().all(|definition| definition.name != *name), "{name}");
-            assert!(BROKER_CONFIGS.iter().all(|definition| definition.name != *name), "{name}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_brings_the_one_that_was_meant() {
-        for (given, meant) in [
-            ("retention.m", Some("retention.ms")),
-            ("retentionms", Some("retention.ms")),
-            ("cleanup-policy", Some("cleanup.policy")),
-            ("foo", None),
-        ] {
-            assert_eq!(
-                find(TOPIC_CONFIGS, given).err(),
-                Some(ConfigError::Unknown { name: given.to_owned(), closest: meant })
-            );
-        }
-        assert_eq!(
-            find(TOPIC_CONFIGS, "remote.storage.enable").err(),
-            Some(ConfigError::NoEffect { name: "remote.storage.enable".to_owned() })
-        );
-    }
-
-    #[test]
-    fn distance_counts_the_letters_to_change() {
-        for (left, right, changes) in
-            [("", "", 0), ("", "ab", 2), ("ab", "", 2), ("kitten", "sitting", 3), ("abc", "abc", 0)]
-        {
-            assert_eq!(distance(left, right), changes, "{left} {right}");
-        }
-    }
-}
+pub(super) const ECHO_CHARACTERS_MAX: usize = 200;

@@ -6,7 +6,7 @@
 
 use super::definition::{Definition, Kind, Update};
 use super::layers::{Layers, Setting, Source, Values, effective};
-use super::{BROKER_CONFIGS, TOPIC_CONFIGS};
+use super::{BROKER_CONFIGS, TOPIC_CONFIGS, without_effect};
 
 /// One config and how it came to its value.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,23 +35,30 @@ pub fn topic<'a>(topic: &'a Values, layers: &Layers<'a>) -> Vec<Entry<'a>> {
         .collect()
 }
 
-/// All configs of a broker.
+/// All configs of a broker; of those without effect, what is set while it runs.
 pub fn broker<'a>(layers: &Layers<'a>) -> Vec<Entry<'a>> {
-    BROKER_CONFIGS.iter().map(|definition| entry(definition, layers.settings(definition))).collect()
+    let is_set = |definition: &&Definition| {
+        [layers.broker, layers.cluster].iter().any(|set| set.contains_key(definition.name))
+    };
+    let without_effect = without_effect::TABLE.iter().filter(is_set);
+    let mut entries: Vec<Entry<'a>> = BROKER_CONFIGS
+        .iter()
+        .chain(without_effect)
+        .map(|definition| entry(definition, layers.settings(definition)))
+        .collect();
+    entries.sort_by_key(|entry| entry.name);
+    entries
 }
 
 /// What is set on all brokers while they run, and nothing else.
 pub fn cluster(cluster: &Values) -> Vec<Entry<'_>> {
-    BROKER_CONFIGS
-        .iter()
-        .filter(|definition| cluster.contains_key(definition.name))
-        .map(|definition| {
-            let layers = Layers { cluster, ..Layers::default() };
-            let mut settings = layers.settings(definition);
-            settings.retain(|setting| setting.source == Source::Cluster);
-            entry(definition, settings)
-        })
-        .collect()
+    let layers = Layers { cluster, ..Layers::default() };
+    let mut entries = broker(&layers);
+    entries.retain_mut(|entry| {
+        entry.synonyms.retain(|setting| setting.source == Source::Cluster);
+        cluster.contains_key(entry.name)
+    });
+    entries
 }
 
 fn entry<'a>(definition: &'static Definition, synonyms: Vec<Setting<'a>>) -> Entry<'a> {
@@ -129,6 +136,35 @@ mod tests {
             &["compression.type", "log.roll.hours"],
             &expect![[r#"
                 compression.type=zstd Cluster ["Cluster:compression.type=zstd"]
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_has_no_effect_is_told_where_it_was_set() {
+        let own = values(&[("preallocate", "false")]);
+        let in_cluster = values(&[("num.io.threads", "8")]);
+        let layers = Layers { cluster: &in_cluster, ..Layers::default() };
+        check(
+            &topic(&own, &layers),
+            &["preallocate", "remote.storage.enable"],
+            &expect![[r#"
+                preallocate=false Topic ["Topic:preallocate=false"]
+                remote.storage.enable=false Default []
+            "#]],
+        );
+        check(
+            &broker(&layers),
+            &["num.io.threads", "num.network.threads"],
+            &expect![[r#"
+                num.io.threads=8 Cluster ["Cluster:num.io.threads=8", "Default:num.io.threads=8"]
+            "#]],
+        );
+        check(
+            &cluster(&in_cluster),
+            &["num.io.threads", "num.network.threads"],
+            &expect![[r#"
+                num.io.threads=8 Cluster ["Cluster:num.io.threads=8"]
             "#]],
         );
     }

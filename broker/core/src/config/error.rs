@@ -13,11 +13,18 @@ pub enum ConfigError {
         /// The known name that is closest to it, if one is close.
         closest: Option<&'static str>,
     },
-    /// Kafka knows the name, but it would do nothing here.
-    #[error("config {name} of Apache Kafka has no effect in this broker; leave it out")]
+    /// Kafka knows the name, but the value would do nothing here.
+    #[error("config {} has no effect in Millrace: {reason}; leave it out{}",
+        setting(name, value.as_deref()), or_default(*default))]
     NoEffect {
         /// The name.
-        name: String,
+        name: &'static str,
+        /// The value as it came; `None` where it may be a secret.
+        value: Option<String>,
+        /// Why not.
+        reason: &'static str,
+        /// The value that asks for nothing.
+        default: Option<&'static str>,
     },
     /// The value is not of the config's type.
     #[error("invalid value {value:?} for config {name}: expected {expected}")]
@@ -83,4 +90,12 @@ pub enum ConfigError {
 
 fn hint(closest: Option<&'static str>) -> String {
     closest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+}
+
+fn setting(name: &str, value: Option<&str>) -> String {
+    value.map_or_else(|| name.to_owned(), |value| format!("{name}={value}"))
+}
+
+fn or_default(default: Option<&'static str>) -> String {
+    default.map(|default| format!(" or at its default {default:?}")).unwrap_or_default()
 }

@@ -13,8 +13,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::BROKER_CONFIGS;
-use super::definition::{Definition, Synonym, Unit, Update, find, same};
+use super::definition::{Definition, Synonym, Unit, Update, same};
+use super::lookup::find_of_broker;
 use super::value::Value;
 
 /// Values as texts, by name.
@@ -125,7 +125,7 @@ impl<'a> Layers<'a> {
             }
         }
         for synonym in synonyms {
-            let known = find(BROKER_CONFIGS, synonym.name).ok();
+            let known = find_of_broker(synonym.name).ok();
             if let Some(text) = known.and_then(|known| known.default) {
                 let Synonym { name, unit } = *synonym;
                 settings.push(Setting { name, text, source: Source::Default, unit });
@@ -136,7 +136,7 @@ impl<'a> Layers<'a> {
 }
 
 fn is_dynamic(name: &str) -> bool {
-    find(BROKER_CONFIGS, name).is_ok_and(|definition| definition.update == Update::Dynamic)
+    find_of_broker(name).is_ok_and(|definition| definition.update == Update::Dynamic)
 }
 
 /// The value that wins and where it comes from.
@@ -171,7 +171,7 @@ fn in_milliseconds(text: &str, factor: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Layers, Source, Values, effective};
-    use crate::config::definition::find;
+    use crate::config::lookup::find;
     use crate::config::{TOPIC_CONFIGS, Value};
 
     fn values(pairs: &[(&str, &str)]) -> Values {

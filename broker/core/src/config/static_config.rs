@@ -1,8 +1,9 @@
 //! The configs that a broker is started with, from its file, flags and environment.
 
-use super::broker::{BrokerConfig, check_one};
+use super::broker::BrokerConfig;
 use super::error::ConfigError;
 use super::layers::{Layers, Values};
+use super::lookup::find_of_broker;
 
 /// What the start gave, checked. The layer below all dynamic ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,9 +19,17 @@ impl StaticConfig {
     pub fn new(
         pairs: impl IntoIterator<Item = (String, String)>,
     ) -> Result<StaticConfig, Vec<ConfigError>> {
-        let values: Values = pairs.into_iter().collect();
-        let errors: Vec<ConfigError> =
-            values.iter().filter_map(|(name, text)| check_one(name, text).err()).collect();
+        let pairs: Values = pairs.into_iter().collect();
+        let mut values = Values::new();
+        let mut errors = Vec::new();
+        for (name, text) in pairs {
+            match find_of_broker(&name).and_then(|found| found.parse(&text).map(|_| found)) {
+                // What asks for nothing is nothing.
+                Ok(definition) if definition.without_effect.is_some() => {}
+                Ok(_) => drop(values.insert(name, text)),
+                Err(error) => errors.push(error),
+            }
+        }
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -76,11 +85,11 @@ mod tests {
     #[test]
     fn every_mistake_of_a_file_is_told_at_once() {
         check(
-            "node.id=-1\nlog.retension.ms=5\nnum.network.threads=3\nsocket.request.max.bytes=0\n",
+            "node.id=-1\nlog.retension.ms=5\nnum.network.threads=4\nsocket.request.max.bytes=0\n",
             &expect![[r#"
                 unknown config "log.retension.ms"; did you mean log.retention.ms?
                 invalid value "-1" for config node.id: must be at least 0
-                config num.network.threads of Apache Kafka has no effect in this broker; leave it out
+                config num.network.threads=4 has no effect in Millrace: it tunes a part of Apache Kafka that is not here; leave it out or at its default "3"
                 invalid value "0" for config socket.request.max.bytes: must be at least 1"#]],
         );
     }

@@ -2,9 +2,10 @@
 
 use millrace_log::{CleanupPolicy, LogConfig};
 
-use super::definition::{Definition, find};
+use super::definition::Definition;
 use super::error::ConfigError;
 use super::layers::{Layers, Values, effective};
+use super::lookup::find;
 use super::topic_table as table;
 use super::value::Value;
 use super::{TOPIC_CONFIGS, layers::Setting};

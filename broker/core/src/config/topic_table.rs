@@ -2,7 +2,9 @@
 //!
 //! Source: Kafka's `TopicConfig` and `ServerTopicConfigSynonyms`.
 
-use super::definition::{Definition, Kind, Limit, Synonym, definitions, hours, minutes, same};
+use super::definition::{
+    Area, Definition, Kind, Limit, Synonym, definitions, hours, minutes, same,
+};
 
 /// Codecs that a topic may ask for.
 pub(super) const COMPRESSION_TYPES: &[&str] =
@@ -75,10 +77,14 @@ definitions! {
         "flush.ms", Kind::Long, LONG_MAX, FLUSH_MS_SYNONYMS,
         "After how many milliseconds records that were not synced yet are synced to disk.",
     ).at_least(0);
+    _ = Definition::unserved("follower.replication.throttled.replicas", Kind::List, "", Area::Replication);
     INDEX_INTERVAL_BYTES = topic(
         "index.interval.bytes", Kind::Int, "4096", &[same("log.index.interval.bytes")],
         "About how many bytes of records lie between two entries of the offset index.",
     ).at_least(0);
+    _ = Definition::unserved("leader.replication.throttled.replicas", Kind::List, "", Area::Replication);
+    _ = Definition::unserved("local.retention.bytes", Kind::Long, "-2", Area::TieredStorage);
+    _ = Definition::unserved("local.retention.ms", Kind::Long, "-2", Area::TieredStorage);
     MAX_COMPACTION_LAG_MS = topic(
         "max.compaction.lag.ms", Kind::Long, LONG_MAX, &[same("log.cleaner.max.compaction.lag.ms")],
         "A record older than this is compacted even if little of the log is worth it.",
@@ -113,6 +119,10 @@ definitions! {
         "min.insync.replicas", Kind::Int, "1", &[same("min.insync.replicas")],
         "How many replicas must be in sync for a write with acks=all to be taken.",
     ).at_least(1);
+    _ = Definition::unserved("preallocate", Kind::Boolean, "false", Area::Workings);
+    _ = Definition::unserved("remote.log.copy.disable", Kind::Boolean, "false", Area::TieredStorage);
+    _ = Definition::unserved("remote.log.delete.on.disable", Kind::Boolean, "false", Area::TieredStorage);
+    _ = Definition::unserved("remote.storage.enable", Kind::Boolean, "false", Area::TieredStorage);
     RETENTION_BYTES = topic(
         "retention.bytes", Kind::Long, "-1", &[same("log.retention.bytes")],
         "Segments are deleted while the partition is larger than this; -1 for no limit.",
@@ -137,4 +147,5 @@ definitions! {
         "segment.ms", Kind::Long, "604800000", ROLL_MS_SYNONYMS,
         "The age at which a segment is closed even if it is not full.",
     ).at_least(1);
+    _ = Definition::unserved("unclean.leader.election.enable", Kind::Boolean, "false", Area::Replication);
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::definition::{Definition, Kind, Limit, shortened};
+use super::definition::{Area, Definition, Kind, Limit, shortened};
 use super::error::ConfigError;
 
 /// A value that keeps its config's type and limit.
@@ -59,9 +59,37 @@ impl Definition {
             return Err(ConfigError::Limit { name: self.name, value: shortened(text), limit });
         }
         let text = text.trim();
+        let value = self.read(text)?;
+        if let Some(area) = self.without_effect.filter(|_| !self.is_default(&value)) {
+            let (name, default) = (self.name, self.default.filter(|default| !default.is_empty()));
+            let value = (area != Area::Guard).then(|| shortened(text));
+            return Err(ConfigError::NoEffect { name, value, reason: area.reason(), default });
+        }
+        if self.limit.allows(&value) {
+            Ok(value)
+        } else {
+            let limit = self.limit.to_string();
+            Err(ConfigError::Limit { name: self.name, value: shortened(text), limit })
+        }
+    }
+
+    /// Whether a value is the one where nobody sets one; an empty text is as good as none.
+    fn is_default(&self, value: &Value) -> bool {
+        match self.default {
+            Some(default) => self.read(default).as_ref() == Ok(value),
+            None => match value {
+                Value::Text(text) => text.is_empty(),
+                Value::List(elements) => elements.is_empty(),
+                Value::Boolean(_) | Value::Integer(_) | Value::Double(_) => false,
+            },
+        }
+    }
+
+    /// Reads a text as the config's type.
+    fn read(&self, text: &str) -> Result<Value, ConfigError> {
         let wrong =
             |expected| ConfigError::Type { name: self.name, value: shortened(text), expected };
-        let value = match self.kind {
+        Ok(match self.kind {
             Kind::Boolean if text.eq_ignore_ascii_case("true") => Value::Boolean(true),
             Kind::Boolean if text.eq_ignore_ascii_case("false") => Value::Boolean(false),
             Kind::Boolean => return Err(wrong("true or false")),
@@ -80,13 +108,7 @@ impl Definition {
             },
             Kind::String => Value::Text(text.to_owned()),
             Kind::List => Value::List(elements(text)),
-        };
-        if self.limit.allows(&value) {
-            Ok(value)
-        } else {
-            let limit = self.limit.to_string();
-            Err(ConfigError::Limit { name: self.name, value: shortened(text), limit })
-        }
+        })
     }
 }
 
@@ -172,7 +194,7 @@ impl fmt::Display for Limit {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use crate::config::definition::find;
+    use crate::config::lookup::find;
     use crate::config::{BROKER_CONFIGS, TOPIC_CONFIGS};
 
     fn check(name: &str, text: &str, expected: &Expect) {
