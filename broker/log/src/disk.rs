@@ -11,9 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 mod faulty;
+mod in_memory;
 mod real;
 
 pub use faulty::{FaultyDisk, Loss};
+pub use in_memory::InMemory;
 pub use real::RealDisk;
 
 /// How a file is opened; always for reading, and for writing unless `Read`.
@@ -27,6 +29,15 @@ pub enum OpenMode {
     Create,
     /// The file must not exist.
     CreateNew,
+}
+
+/// Whether a read may wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It takes as long as it takes.
+    Waits,
+    /// Only what is in memory is read: for threads that others wait for.
+    Never,
 }
 
 /// One name in a directory.
@@ -81,6 +92,9 @@ pub trait File: Send + Sync + fmt::Debug {
     fn len(&self) -> io::Result<u64>;
     /// Reads what is there from `position` on, at most `buffer`; 0 at the end. May be short.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// The same, but only as far as it is in memory: `WouldBlock` if nothing is, or if the file
+    /// system cannot tell.
+    fn read_now(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
     /// Writes all parts one after the other from `position` on. After an error any prefix of
     /// them may have reached the file.
     fn write_all_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()>;

@@ -83,9 +83,20 @@ pub enum ReadError {
         /// The offset after the last record.
         end_offset: Offset,
     },
+    /// The reader does not wait for the disk, and would have to.
+    #[error("what was asked for is not in memory")]
+    NotInMemory,
     /// The disk failed, or holds what no log holds.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(LogError),
+}
+
+impl From<LogError> for ReadError {
+    fn from(error: LogError) -> ReadError {
+        let is_impatient = matches!(&error,
+            LogError::Io { source, .. } if source.kind() == io::ErrorKind::WouldBlock);
+        if is_impatient { ReadError::NotInMemory } else { ReadError::Log(error) }
+    }
 }
 
 impl LogError {
@@ -113,6 +124,7 @@ impl ReadError {
     pub const fn error_code(&self) -> ErrorCode {
         match self {
             ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            ReadError::NotInMemory => ErrorCode::KafkaStorageError,
             ReadError::Log(error) => error.error_code(),
         }
     }

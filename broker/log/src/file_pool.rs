@@ -131,6 +131,12 @@ impl PooledFile {
         Ok(file)
     }
 
+    /// The file, if it is open.
+    pub(crate) fn held(&self) -> Option<Arc<dyn File>> {
+        self.slot.was_used.store(true, Ordering::Relaxed);
+        lock(&self.slot.file).clone()
+    }
+
     /// Closes the file, as far as this owner is concerned.
     pub(crate) fn close(&self) {
         self.slot.was_used.store(false, Ordering::Relaxed);

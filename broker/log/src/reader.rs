@@ -73,7 +73,7 @@ impl LogReader {
     /// bound or fits. Never spans two segments: who wants more asks again at `next_offset`.
     ///
     /// # Errors
-    /// The offset is outside the log, or the disk fails.
+    /// The offset is outside the log, or the disk fails, or the reader has no patience.
     pub fn read(&self, request: &ReadRequest) -> Result<Option<Slice>, ReadError> {
         let mut attempts = 0;
         loop {

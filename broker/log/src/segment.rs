@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use millrace_types::{Offset, TimestampMs};
 use millrace_wire::record::BatchHeader;
 
-use crate::disk::{Disk, File, OpenMode};
+use crate::disk::{Disk, File, InMemory, OpenMode, Patience};
 use crate::error::{IoContext, LogError};
 use crate::file_name::{FileKind, FileName, FileStage};
 use crate::file_pool::{FilePool, PooledFile};
@@ -231,6 +231,27 @@ impl Segment {
         self.open_file(kind, OpenMode::Write)
     }
 
+    /// The same for a reader with so much patience: who has none gets only a file that is open.
+    fn file_for(&self, kind: FileKind, patience: Patience) -> Result<Arc<dyn File>, LogError> {
+        match patience {
+            Patience::Waits => self.file(kind),
+            Patience::Never => {
+                let held = self.slot(kind).held();
+                let held = held.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock));
+                held.at_path("open at once", || self.path(kind))
+            }
+        }
+    }
+
+    /// The same to be read: who has no patience reads only what is in memory.
+    fn content_for(&self, kind: FileKind, patience: Patience) -> Result<Arc<dyn File>, LogError> {
+        let file = self.file_for(kind, patience)?;
+        Ok(match patience {
+            Patience::Waits => file,
+            Patience::Never => Arc::new(InMemory(file)),
+        })
+    }
+
     /// Whether there are files of the offset and the time index.
     pub(crate) fn has_index_files(&self) -> bool {
         self.has_index_files.load(Ordering::Acquire)
@@ -324,7 +345,7 @@ impl Segment {
 
     /// The largest timestamp of the segment's records and the last offset of its batch.
     pub(crate) fn largest_timestamp(&self) -> Result<Option<(TimestampMs, Offset)>, LogError> {
-        self.load_indexes()?;
+        self.load_indexes(Patience::Waits)?;
         let tail = self.lock();
         let largest = tail.indexes.as_ref().and_then(|indexes| indexes.largest);
         Ok(largest.map(|entry| (entry.timestamp, self.absolute(entry.relative_offset))))
@@ -337,11 +358,11 @@ impl Segment {
     }
 
     /// Reads the ends of the index files, once.
-    fn load_indexes(&self) -> Result<(), LogError> {
+    fn load_indexes(&self, patience: Patience) -> Result<(), LogError> {
         if self.lock().indexes.is_some() {
             return Ok(());
         }
-        let read = |kind| Ok::<_, LogError>((self.file(kind)?, self.path(kind)));
+        let read = |kind| Ok::<_, LogError>((self.content_for(kind, patience)?, self.path(kind)));
         let (file, path) = read(FileKind::OffsetIndex)?;
         let (count, last) = sparse_index::read_last(&*file).at("read", path)?;
         let offsets = SparseIndex::new(count, last);

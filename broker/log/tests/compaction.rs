@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use millrace_log::compaction::{Cleaning, CompactionOptions, Plan};
-use millrace_log::disk::{Disk, FaultyDisk};
+use millrace_log::disk::{Disk, FaultyDisk, Patience};
 use millrace_log::{
     CleanupPolicy, FilePool, Log, LogConfig, LogOptions, LogReader, NewBatch, ReadRequest,
 };
@@ -64,6 +64,7 @@ fn records(reader: &LogReader) -> Vec<(u64, u64, String)> {
         bytes_max: 500,
         upper_bound: reader.end_offset(),
         needs_one_batch: true,
+        patience: Patience::Waits,
     };
     while let Some(slice) = reader.read(&request(at)).unwrap() {
         let mut bytes = vec![0; slice.length];

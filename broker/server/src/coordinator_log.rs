@@ -11,6 +11,7 @@ use bytes::Bytes;
 use millrace_core::limits;
 use millrace_core::replication::acks::Acks;
 use millrace_core::replication::append::{AppendError, Candidate};
+use millrace_log::disk::Patience;
 use millrace_log::{LogReader, ReadError, ReadRequest, Slice};
 use millrace_types::{LeaderEpoch, Offset, ProducerId, TimestampMs};
 use millrace_wire::EncodeError;
@@ -214,7 +215,8 @@ fn read(
     upper_bound: Offset,
 ) -> Result<Option<Slice>, ReplayError> {
     let bytes_max = limits::COORDINATOR_REPLAY_READ_BYTES;
-    let request = ReadRequest { offset, bytes_max, upper_bound, needs_one_batch: true };
+    let patience = Patience::Waits;
+    let request = ReadRequest { offset, bytes_max, upper_bound, needs_one_batch: true, patience };
     reader.read(&request).map_err(|source| ReplayError::Read { offset, source })
 }
 

@@ -136,6 +136,10 @@ impl File for MeasuredFile {
         self.file.read_at(buffer, position)
     }
 
+    fn read_now(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_now(buffer, position)
+    }
+
     fn write_all_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         self.figures.checked(self.file.write_all_at(parts, position))?;
         let written: usize = parts.iter().map(|part| part.len()).sum();

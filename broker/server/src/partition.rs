@@ -60,8 +60,6 @@ pub struct Partition {
     /// `None` once the partition has left this broker.
     writer: Mutex<Option<Writer>>,
     waiters: Waiters,
-    /// From here on the log was written lately and is most likely in memory.
-    hot_from: AtomicU64,
     /// Where the log ended when this broker's term as leader began.
     epoch_start: AtomicU64,
 }
@@ -87,18 +85,7 @@ struct Writer {
     flushing: Flushing,
     /// Bytes appended behind the high watermark: long polls were not told of them.
     unannounced_bytes: u64,
-    heat: Heat,
 }
-
-/// Keeps where the log was, some tens of megabytes ago.
-#[derive(Debug, Default)]
-struct Heat {
-    mark: Offset,
-    bytes: u64,
-}
-
-/// How much of a log's end is taken to be in memory, at least; at most twice that.
-const HOT_BYTES: u64 = 32 << 20;
 
 /// Why a partition does not do what it is asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -121,6 +108,9 @@ pub enum PartitionError {
     /// The records may not be deleted.
     #[error(transparent)]
     DeleteRecords(#[from] DeleteRecordsError),
+    /// The reader does not wait for the disk, and would have to.
+    #[error("what was asked for is not in memory")]
+    NotInMemory,
     /// The log cannot do it; the text has the cause in it.
     #[error("{text}")]
     Log {
@@ -153,7 +143,6 @@ impl Partition {
             unsettled: VecDeque::new(),
             flushing: Flushing::default(),
             unannounced_bytes: 0,
-            heat: Heat { mark: end, bytes: 0 },
         };
         let partition = Arc::new(Partition {
             id,
@@ -164,7 +153,6 @@ impl Partition {
             queue: Mutex::default(),
             writer: Mutex::new(Some(writer)),
             waiters: Waiters::default(),
-            hot_from: AtomicU64::new(end.get()),
             epoch_start: AtomicU64::new(end.get()),
         });
         partition.set_terms(terms);
@@ -296,18 +284,6 @@ impl Terms {
     }
 }
 
-impl Heat {
-    /// Notes an append that ends the log at `end`; returns from where on it is hot, if that changed.
-    fn warm(&mut self, bytes: u64, end: Offset) -> Option<Offset> {
-        self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes < HOT_BYTES {
-            return None;
-        }
-        self.bytes = 0;
-        Some(std::mem::replace(&mut self.mark, end))
-    }
-}
-
 impl PartitionError {
     /// The code for the wire.
     pub fn error_code(&self) -> ErrorCode {
@@ -317,6 +293,7 @@ impl PartitionError {
             PartitionError::Append(error) => error.error_code(),
             PartitionError::Acks(error) => error.error_code(),
             PartitionError::DeleteRecords(error) => error.error_code(),
+            PartitionError::NotInMemory => ErrorCode::KafkaStorageError,
             PartitionError::Log { code, .. } => *code,
             PartitionError::TimedOut { .. } => ErrorCode::RequestTimedOut,
         }
@@ -331,7 +308,12 @@ impl From<LogError> for PartitionError {
 
 impl From<ReadError> for PartitionError {
     fn from(error: ReadError) -> PartitionError {
-        PartitionError::Log { code: error.error_code(), text: text_of(&error) }
+        match error {
+            ReadError::NotInMemory => PartitionError::NotInMemory,
+            ReadError::OutOfRange { .. } | ReadError::Log(_) => {
+                PartitionError::Log { code: error.error_code(), text: text_of(&error) }
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use millrace_log::disk::Patience;
 use millrace_log::{LogReader, ReadRequest};
 use millrace_types::{LeaderEpoch, Offset, ProducerId, TimestampMs};
 use millrace_wire::record::{Batch, Batches, ControlRecord};
@@ -29,8 +30,13 @@ impl Isolation {
 /// Calls `take` with each batch from the log's start on, below `end`.
 pub fn each_batch(reader: &LogReader, end: Offset, mut take: impl FnMut(&Batch<'_>)) {
     let mut at = reader.start_offset();
-    let request =
-        |offset| ReadRequest { offset, bytes_max: 50_000, upper_bound: end, needs_one_batch: true };
+    let request = |offset| ReadRequest {
+        offset,
+        bytes_max: 50_000,
+        upper_bound: end,
+        needs_one_batch: true,
+        patience: Patience::Waits,
+    };
     while let Some(slice) = reader.read(&request(at)).unwrap() {
         let mut bytes = vec![0; slice.length];
         slice.file.read_exact_at(&mut bytes, slice.position).unwrap();

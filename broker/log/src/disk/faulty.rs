@@ -88,6 +88,11 @@ impl FaultyDisk {
         lock(&self.world).error_one_in = calls;
     }
 
+    /// Lets nothing be in memory, for those who do not wait for the disk.
+    pub fn set_cold(&self, is_cold: bool) {
+        lock(&self.world).is_cold = is_cold;
+    }
+
     /// Lets reads give less than was asked for, at random.
     pub fn set_reads_short(&self, reads_short: bool) {
         lock(&self.world).reads_short = reads_short;

@@ -1,12 +1,14 @@
 //! The operating system's disk.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
+
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::{Disk, Entry, File, OpenMode, Space};
 
@@ -105,6 +107,14 @@ impl File for RealFile {
         self.file.read_at(buffer, position)
     }
 
+    fn read_now(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut parts = [IoSliceMut::new(buffer)];
+        match preadv2(&self.file, &mut parts, position, ReadWriteFlags::NOWAIT) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Err(io::ErrorKind::WouldBlock.into()),
+            done => Ok(done?),
+        }
+    }
+
     fn write_all_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         let mut parts: Vec<IoSlice<'_>> = parts.to_vec();
         let mut rest: &mut [IoSlice<'_>] = &mut parts;
@@ -118,7 +128,7 @@ impl File for RealFile {
                     position = position.saturating_add(written as u64);
                     IoSlice::advance_slices(&mut rest, written);
                 }
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }

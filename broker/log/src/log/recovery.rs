@@ -19,6 +19,7 @@ use millrace_wire::record::{Batch, BatchHeader};
 
 use super::append::note_aborted;
 use crate::config::LogConfig;
+use crate::disk::Patience;
 use crate::epoch_cache::EpochCache;
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
@@ -274,7 +275,9 @@ pub(super) fn replay(
             continue;
         }
         let size_bytes = segment.size_bytes();
-        let Some(first) = segment.first_batch_reaching(from, size_bytes)? else { continue };
+        let Some(first) = segment.first_batch_reaching(from, size_bytes, Patience::Waits)? else {
+            continue;
+        };
         let mut scanner = Scanner::new(segment, first.position, size_bytes)?;
         loop {
             match scanner.next_batch()? {

@@ -9,7 +9,7 @@ use millrace_wire::record::{Batch, BatchBuilder, BatchProducer, Batches, NewReco
 
 use super::{Log, LogOptions, RecoveryProgress};
 use crate::config::LogConfig;
-use crate::disk::RealDisk;
+use crate::disk::{Patience, RealDisk};
 use crate::file_pool::FilePool;
 use crate::new_batch::NewBatch;
 use crate::reader::LogReader;
@@ -148,6 +148,7 @@ pub(super) fn everything(offset: u64) -> ReadRequest {
         bytes_max: usize::MAX,
         upper_bound: Offset::MAX,
         needs_one_batch: true,
+        patience: Patience::Waits,
     }
 }
 

@@ -6,7 +6,7 @@ use millrace_types::Offset;
 
 use super::walk::Walk;
 use super::{BatchPlace, Segment, Tail};
-use crate::disk::File;
+use crate::disk::{File, Patience};
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
 use crate::offset_index::OffsetEntry;
@@ -38,6 +38,8 @@ pub struct ReadRequest {
     pub upper_bound: Offset,
     /// The first batch is delivered even if it is larger than `bytes_max`. Source: KIP-74.
     pub needs_one_batch: bool,
+    /// Whether the reader may wait for the disk.
+    pub patience: Patience,
 }
 
 /// What a segment has for a reader.
@@ -89,7 +91,7 @@ impl Segment {
             Search::Beyond => return Ok(Outcome::Beyond),
         };
         Ok(Outcome::Slice(Slice {
-            file: self.file(FileKind::Log)?,
+            file: self.file_for(FileKind::Log, request.patience)?,
             position: span.position,
             length: usize::try_from(span.end - span.position).unwrap_or(usize::MAX),
             base_offset: span.base_offset,
@@ -103,7 +105,7 @@ impl Segment {
         end: u64,
         end_offset: Option<Offset>,
     ) -> Result<Search, LogError> {
-        let Some(first) = self.first_batch_reaching(request.offset, end)? else {
+        let Some(first) = self.first_batch_reaching(request.offset, end, request.patience)? else {
             return Ok(Search::Beyond);
         };
         let Some(limit) = limit(request, &first) else {
@@ -112,7 +114,7 @@ impl Segment {
         let all_fits = end_offset.is_some_and(|offset| offset <= request.upper_bound);
         let (end, next_offset) = match end_offset.filter(|_| all_fits && end <= limit) {
             Some(end_offset) => (end, end_offset),
-            None => self.last_boundary(&first, limit.min(end), request.upper_bound, end)?,
+            None => self.last_boundary(&first, limit.min(end), request, end)?,
         };
         Ok(Search::Span(Span {
             position: first.position,
@@ -127,12 +129,13 @@ impl Segment {
         &self,
         offset: Offset,
         end: u64,
+        patience: Patience,
     ) -> Result<Option<BatchPlace>, LogError> {
         let relative = self.relative(offset).unwrap_or(u32::MAX);
         let share = (offset.since(self.base_offset), self.span_records());
-        let entry = self.find_entry(share, |entry| entry.relative_offset <= relative)?;
+        let entry = self.find_entry(share, patience, |entry| entry.relative_offset <= relative)?;
         let start = entry.map_or(0, |entry| u64::from(entry.position));
-        let mut walk = Walk::new(self, start, end)?;
+        let mut walk = Walk::with_patience(self, start, end, patience)?;
         while let Some(place) = walk.next_batch()? {
             if place.last_offset >= offset {
                 return Ok(Some(place));
@@ -141,21 +144,22 @@ impl Segment {
         Ok(None)
     }
 
-    /// The last boundary between batches that is not past `limit` and `upper_bound`, and the offset
-    /// to read on from there. `first` must lie within both.
+    /// The last boundary between batches that is not past `limit` and the request's bound, and the
+    /// offset to read on from there. `first` must lie within both.
     fn last_boundary(
         &self,
         first: &BatchPlace,
         limit: u64,
-        upper_bound: Offset,
+        request: &ReadRequest,
         end: u64,
     ) -> Result<(u64, Offset), LogError> {
+        let ReadRequest { upper_bound, patience, .. } = *request;
         // All batches before such an entry's lie within both.
-        let entry = self.find_entry((limit, end), |entry| {
+        let entry = self.find_entry((limit, end), patience, |entry| {
             u64::from(entry.position) <= limit && self.absolute(entry.relative_offset) < upper_bound
         })?;
         let start = entry.map_or(0, |entry| u64::from(entry.position)).max(first.position);
-        let mut walk = Walk::new(self, start, end)?;
+        let mut walk = Walk::with_patience(self, start, end, patience)?;
         let mut boundary = (first.end(), first.next_offset());
         while let Some(place) = walk.next_batch()? {
             if place.end() > limit || place.next_offset() > upper_bound {
@@ -181,9 +185,10 @@ impl Segment {
     fn find_entry(
         &self,
         share: (u64, u64),
+        patience: Patience,
         is_before: impl Fn(&OffsetEntry) -> bool,
     ) -> Result<Option<OffsetEntry>, LogError> {
-        self.load_indexes()?;
+        self.load_indexes(patience)?;
         let found = match &self.lock().indexes {
             Some(indexes) => indexes.offsets.find(&is_before),
             None => Found::InFile { stored: 0 },
@@ -192,7 +197,7 @@ impl Segment {
             Found::Entry(entry) => Ok(Some(entry)),
             Found::InFile { stored: 0 } => Ok(None),
             Found::InFile { stored } => {
-                let file = self.file(FileKind::OffsetIndex)?;
+                let file = self.content_for(FileKind::OffsetIndex, patience)?;
                 let guess = stored.saturating_mul(share.0) / share.1.max(1);
                 sparse_index::search(&*file, stored, guess, is_before)
                     .at_path("read", || self.path(FileKind::OffsetIndex))
@@ -209,7 +214,7 @@ impl Segment {
         if let Some(offset) = known {
             return Ok(offset);
         }
-        let entry = self.find_entry((1, 1), |_| true)?;
+        let entry = self.find_entry((1, 1), Patience::Waits, |_| true)?;
         let mut walk = Walk::new(self, entry.map_or(0, |entry| u64::from(entry.position)), end)?;
         let mut offset = self.base_offset;
         while let Some(place) = walk.next_batch()? {

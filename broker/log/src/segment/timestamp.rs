@@ -5,6 +5,7 @@ use millrace_wire::record::{Batch, Record};
 
 use super::walk::Walk;
 use super::{BatchPlace, Segment};
+use crate::disk::Patience;
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
 use crate::sparse_index::{self, Found};
@@ -37,7 +38,9 @@ impl Segment {
         // Up to that batch, none is as late; it may be so itself.
         let entry = self.find_time_entry(timestamp)?;
         let start = entry.map_or(self.base_offset, |entry| self.absolute(entry.relative_offset));
-        let Some(first) = self.first_batch_reaching(start.max(from_offset), end)? else {
+        let Some(first) =
+            self.first_batch_reaching(start.max(from_offset), end, Patience::Waits)?
+        else {
             return Ok(None);
         };
         let mut walk = Walk::new(self, first.position, end)?;
@@ -61,14 +64,14 @@ impl Segment {
         let Some((timestamp, offset)) = self.largest_timestamp()? else {
             return Ok(None);
         };
-        match self.first_batch_reaching(offset, self.size_bytes())? {
+        match self.first_batch_reaching(offset, self.size_bytes(), Patience::Waits)? {
             Some(place) => self.find_record(&place, |record| record.timestamp == Some(timestamp)),
             None => Ok(None),
         }
     }
 
     fn find_time_entry(&self, timestamp: TimestampMs) -> Result<Option<TimeEntry>, LogError> {
-        self.load_indexes()?;
+        self.load_indexes(Patience::Waits)?;
         let is_before = |entry: &TimeEntry| entry.timestamp <= timestamp;
         let found = match &self.lock().indexes {
             Some(indexes) => indexes.times.find(is_before),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millrace_wire::record::{BatchHeader, HEADER_BYTES};
 
 use super::{BatchPlace, Segment};
-use crate::disk::File;
+use crate::disk::{File, Patience};
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
 
@@ -26,7 +26,17 @@ pub(crate) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Begins at `position`, where a batch must begin, and ends at `end`.
     pub(crate) fn new(segment: &'a Segment, position: u64, end: u64) -> Result<Walk<'a>, LogError> {
-        let file = segment.file(FileKind::Log)?;
+        Walk::with_patience(segment, position, end, Patience::Waits)
+    }
+
+    /// The same for a reader with so much patience.
+    pub(crate) fn with_patience(
+        segment: &'a Segment,
+        position: u64,
+        end: u64,
+        patience: Patience,
+    ) -> Result<Walk<'a>, LogError> {
+        let file = segment.content_for(FileKind::Log, patience)?;
         Ok(Walk { segment, file, position, end, block: Vec::new(), block_start: 0 })
     }
 

@@ -9,6 +9,7 @@ use millrace_wire::record::BatchHeader;
 use super::walk::Walk;
 use super::{BatchPlace, Indexes, RECENT_MAX, Segment, Tail};
 use crate::config::LogConfig;
+use crate::disk::Patience;
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
 use crate::offset_index::OffsetEntry;
@@ -50,7 +51,7 @@ impl SegmentWriter {
         segment: Arc<Segment>,
         now: TimestampMs,
     ) -> Result<SegmentWriter, LogError> {
-        segment.load_indexes()?;
+        segment.load_indexes(Patience::Waits)?;
         segment.end_offset()?;
         let since_entry_bytes = {
             let tail = segment.lock();
@@ -205,7 +206,7 @@ impl SegmentWriter {
     pub(crate) fn truncate_to(&mut self, offset: Offset, now: TimestampMs) -> Result<(), LogError> {
         let segment = Arc::clone(&self.segment);
         let end = segment.size_bytes();
-        let Some(first) = segment.first_batch_reaching(offset, end)? else {
+        let Some(first) = segment.first_batch_reaching(offset, end, Patience::Waits)? else {
             return Ok(());
         };
         self.segment.make_index_files()?;

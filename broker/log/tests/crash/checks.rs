@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use millrace_log::disk::Patience;
 use millrace_log::producer_state::BATCHES_REMEMBERED_MAX;
 use millrace_log::{LogReader, ReadRequest};
 use millrace_types::{Offset, ProducerId, TimestampMs};
@@ -141,8 +142,13 @@ fn nothing_lost(world: &World, batches: &[Stored]) {
 /// Reading from any offset gives the batch that holds it, and reading on gives all of the log.
 fn reads(reader: &LogReader, batches: &[Stored]) {
     let (start, end) = (reader.start_offset(), reader.end_offset());
-    let request =
-        |offset| ReadRequest { offset, bytes_max: 700, upper_bound: end, needs_one_batch: true };
+    let request = |offset| ReadRequest {
+        offset,
+        bytes_max: 700,
+        upper_bound: end,
+        needs_one_batch: true,
+        patience: Patience::Waits,
+    };
     let visible: Vec<&Stored> = batches.iter().filter(|at| at.last >= start.get()).collect();
     let mut at = start;
     let mut read = Vec::new();

@@ -54,11 +54,8 @@ pub async fn handle(context: RequestContext, frame: Frame) -> Result<Outcome, Re
     };
     let targets = begun.partitions.iter().map(find).collect();
     let mut poll = Poll::new(context.broker.env().clone(), limits, targets);
-    if poll.is_hot() {
-        poll.read_all();
-        if poll.is_satisfied() {
-            return answer::reply(&context, &begun, &poll).map(Outcome::Reply);
-        }
+    if poll.read_from_memory() && poll.is_satisfied() {
+        return answer::reply(&context, &begun, &poll).map(Outcome::Reply);
     }
     Ok(Outcome::Wait(Box::pin(async move {
         poll.wait().await;

@@ -209,9 +209,6 @@ impl Writer {
             self.unannounced_bytes = self.unannounced_bytes.saturating_add(info.size_bytes);
             // What is done with is made durable: it need not be read again after a crash.
             self.flushing.is_wanted |= info.has_rolled;
-            if let Some(hot_from) = self.heat.warm(info.size_bytes, info.next_offset) {
-                partition.set_hot_from(hot_from);
-            }
             rest = rest.get(info.batches_count.max(1)..).unwrap_or_default();
         }
         Ok(())

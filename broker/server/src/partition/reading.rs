@@ -1,10 +1,9 @@
 //! Reading for Fetch: which bytes of the log, and what the reader is told with them.
 
-use std::sync::atomic::Ordering;
-
 use millrace_core::replication::divergence::{Divergence, divergence};
 use millrace_core::replication::fetch_session::FetchWant;
 use millrace_core::replication::last_stable::{Isolation, LogBounds, Reader};
+use millrace_log::disk::Patience;
 use millrace_log::txn_index::AbortedTransaction;
 use millrace_log::{ReadError, ReadRequest, Slice};
 use millrace_types::{LeaderEpoch, Offset};
@@ -22,6 +21,8 @@ pub struct ReadWant {
     pub bytes_max: usize,
     /// Whether the first batch is given even if it is larger.
     pub needs_one_batch: bool,
+    /// Whether it may wait for the disk.
+    pub patience: Patience,
 }
 
 /// What was read of a partition.
@@ -45,15 +46,6 @@ impl PartitionRead {
 }
 
 impl Partition {
-    /// Whether reading from this offset on will most likely not wait for the disk.
-    pub fn is_hot(&self, offset: Option<Offset>) -> bool {
-        offset.is_none_or(|offset| offset.get() >= self.hot_from.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn set_hot_from(&self, offset: Offset) {
-        self.hot_from.store(offset.get(), Ordering::Relaxed);
-    }
-
     /// Reads for a fetch.
     ///
     /// # Errors
@@ -86,6 +78,7 @@ impl Partition {
                 bytes_max: wanted_bytes.min(read.bytes_max),
                 upper_bound,
                 needs_one_batch: read.needs_one_batch,
+                patience: read.patience,
             })?
         };
         let aborted = self.aborted(read.reader, offset, slice.as_ref())?;

@@ -10,6 +10,7 @@ use millrace_core::replication::acks::Acks;
 use millrace_core::replication::append::{Arrival, Candidate, inspect};
 use millrace_core::replication::fetch_session::FetchWant;
 use millrace_core::replication::last_stable::{Isolation, Reader};
+use millrace_log::disk::Patience;
 use millrace_log::{LogDir, LogDirError, LogDirOptions, MetaProperties};
 use millrace_types::{
     BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence,
@@ -115,7 +116,13 @@ fn read(partition: &Partition, offset: u64) -> Result<Vec<u8>, ErrorCode> {
         last_fetched_epoch: None,
     };
     let reader = Reader::Consumer(Isolation::ReadUncommitted);
-    let read = ReadWant { want, reader, bytes_max: 1 << 20, needs_one_batch: true };
+    let read = ReadWant {
+        want,
+        reader,
+        bytes_max: 1 << 20,
+        needs_one_batch: true,
+        patience: Patience::Waits,
+    };
     let read = partition.read(&read).map_err(|error| error.error_code())?;
     let Some(slice) = read.slice else { return Ok(Vec::new()) };
     let mut bytes = vec![0; slice.length];

@@ -69,6 +69,13 @@ impl File for FaultyFile {
         Ok(count)
     }
 
+    fn read_now(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        if lock(&self.disk.world).is_cold {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.read_at(buffer, position)
+    }
+
     fn write_all_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         let bytes = parts.iter().map(|part| &**part).collect::<Vec<&[u8]>>().concat();
         match self.disk.enter(Access::Change)? {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use millrace_types::Offset;
 use millrace_wire::record::Batch;
 
-use super::{NOW, Wanted, batch, ones, open, read_all};
+use super::{NOW, Wanted, batch, everything, ones, open, read_all};
 use crate::config::LogConfig;
-use crate::disk::{Disk, FaultyDisk, Loss};
-use crate::error::LogError;
+use crate::disk::{Disk, FaultyDisk, Loss, Patience};
+use crate::error::{LogError, ReadError};
 use crate::file_pool::FilePool;
 use crate::log::{Log, LogOptions};
 use crate::new_batch::NewBatch;
+use crate::segment::ReadRequest;
 
 const DIR: &str = "/data/orders-0";
 
@@ -127,4 +128,27 @@ fn reads_that_give_less_than_asked_for_are_gone_on_with() {
     assert_eq!(read_all(&log.reader()), ones(0..30));
     drop(log);
     assert_eq!(read_all(&open(options(&disk)).reader()), ones(0..30));
+}
+
+#[test]
+fn who_does_not_wait_for_the_disk_reads_what_is_in_memory() {
+    let disk = disk();
+    let mut options = options(&disk);
+    options.config.segment_bytes *= 100;
+    let mut log = open(options);
+    for _ in 0..100 {
+        try_append(&mut log).unwrap();
+    }
+    let at = |offset| ReadRequest { patience: Patience::Never, ..everything(offset) };
+    for (is_cold, offset, is_there) in
+        [(false, 0, true), (true, 0, false), (true, 99, true), (false, 50, true)]
+    {
+        disk.set_cold(is_cold);
+        match log.reader().read(&at(offset)) {
+            Ok(found) => assert!(is_there && found.is_some(), "{offset}"),
+            Err(ReadError::NotInMemory) => assert!(!is_there, "{offset}"),
+            Err(error) => panic!("{offset}: {error}"),
+        }
+        assert!(log.reader().read(&everything(offset)).unwrap().is_some());
+    }
 }

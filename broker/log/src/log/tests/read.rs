@@ -3,6 +3,7 @@ use millrace_wire::record::{Batch, BatchBuilder, BatchProducer, EndTxnMarker, Ne
 
 use super::{NOW, Place, Wanted, append, append_many, batch, everything, read_all, spans};
 use crate::config::LogConfig;
+use crate::disk::Patience;
 use crate::error::ReadError;
 use crate::log::Log;
 use crate::new_batch::NewBatch;
@@ -52,6 +53,7 @@ fn a_read_ends_with_a_whole_batch_within_its_limits() {
                     bytes_max,
                     upper_bound: Offset::new(upper_bound),
                     needs_one_batch: false,
+                    patience: Patience::Waits,
                 };
                 let there = (i64::try_from(upper_bound).unwrap() / 3) - offset / 3;
                 let expected = expected.min(there).min(200 - offset / 3).max(0);

@@ -1,8 +1,12 @@
 //! The answer to a fetch: bytes around slices of files.
 
+use std::io;
+use std::sync::Arc;
+
 use millrace_core::limits;
 use millrace_core::replication::fetch_session::{Begun, FetchTarget, Finished, TopicRef};
 use millrace_log::Slice;
+use millrace_log::disk::{File, InMemory};
 use millrace_types::{ErrorCode, Uuid};
 use millrace_wire::EncodeError;
 use millrace_wire::hot::fetch::FetchWriter;
@@ -11,7 +15,7 @@ use millrace_wire::messages::fetch::{
     ResponseResponsePartitionDivergingEpoch,
 };
 
-use super::poll::{Poll, Read, Target, outcome};
+use super::poll::{Poll, Read, outcome};
 use super::{RequestContext, moment};
 use crate::refusal::Refusal;
 use crate::reply::{FileSlice, Reply};
@@ -19,7 +23,6 @@ use crate::reply::{FileSlice, Reply};
 /// One partition of the answer.
 struct Row<'a> {
     name: &'a FetchTarget,
-    target: &'a Target,
     read: &'a Read,
 }
 
@@ -29,7 +32,7 @@ pub(super) fn reply(
     begun: &Begun,
     poll: &Poll,
 ) -> Result<Reply, Refusal> {
-    let outcomes: Vec<_> = poll.reads().map(|(_, read)| outcome(read)).collect();
+    let outcomes: Vec<_> = poll.reads().iter().map(outcome).collect();
     let finished = context.broker.fetch_sessions().finish(begun, &outcomes, moment(context));
     let (head, rows) = match finished {
         Ok(finished) => {
@@ -52,7 +55,7 @@ pub(super) fn reply(
 
 fn rows<'a>(begun: &'a Begun, poll: &'a Poll, finished: &Finished) -> Vec<Row<'a>> {
     let names = begun.partitions.iter().map(|(name, _)| name);
-    let all = names.zip(poll.reads()).map(|(name, (target, read))| Row { name, target, read });
+    let all = names.zip(poll.reads()).map(|(name, read)| Row { name, read });
     let included = all.zip(&finished.included).filter(|(_, is_included)| **is_included);
     included.map(|(row, _)| row).collect()
 }
@@ -90,29 +93,33 @@ fn write_partition(
     let length = slice.map_or(0, |slice| slice.length);
     let mut partition = partition(row.name.partition, row.read);
     writer.partition(reply.bytes(), &partition, Some(length))?;
-    if let Some(slice) = slice {
-        if !row.target.is_hot() || length > limits::FETCH_COPIED_BYTES_MAX {
-            reply.push_file(FileSlice {
-                file: std::sync::Arc::clone(&slice.file),
-                position: slice.position,
-                length,
-            });
-        } else if let Err(error) = copy(slice, reply.bytes()) {
-            tracing::error!(%error, "records cannot be read");
-            reply.bytes().truncate(start);
-            partition = refused(row.name.partition, ErrorCode::KafkaStorageError);
-            writer.partition(reply.bytes(), &partition, Some(0))?;
-        }
+    if let Some(slice) = slice
+        && let Err(error) = put(slice, reply)
+    {
+        tracing::error!(%error, "records cannot be read");
+        reply.bytes().truncate(start);
+        partition = refused(row.name.partition, ErrorCode::KafkaStorageError);
+        writer.partition(reply.bytes(), &partition, Some(0))?;
     }
     writer.end_partition(reply.bytes(), &partition)
 }
 
-/// Few bytes cost less to copy than to send by themselves.
-fn copy(slice: &Slice, bytes: &mut Vec<u8>) -> std::io::Result<()> {
-    let start = bytes.len();
-    bytes.resize(start.saturating_add(slice.length), 0);
-    let target = bytes.get_mut(start..).unwrap_or_default();
-    slice.file.read_exact_at(target, slice.position)
+/// Puts records behind the bytes so far: few, if they are in memory, cost less to copy than to send
+/// by themselves.
+fn put(slice: &Slice, reply: &mut Reply) -> io::Result<()> {
+    if slice.length <= limits::FETCH_COPIED_BYTES_MAX {
+        let bytes = reply.bytes();
+        let start = bytes.len();
+        bytes.resize(start.saturating_add(slice.length), 0);
+        let target = bytes.get_mut(start..).unwrap_or_default();
+        match InMemory(Arc::clone(&slice.file)).read_exact_at(target, slice.position) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes.truncate(start),
+            done => return done,
+        }
+    }
+    let (file, position, length) = (Arc::clone(&slice.file), slice.position, slice.length);
+    reply.push_file(FileSlice { file, position, length });
+    Ok(())
 }
 
 fn partition(index: i32, read: &Read) -> ResponseResponsePartition<'static> {

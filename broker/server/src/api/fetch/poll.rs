@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use millrace_core::replication::fetch_session::{FetchOutcome, FetchWant};
 use millrace_core::replication::last_stable::Reader;
+use millrace_log::disk::Patience;
 use millrace_types::ErrorCode;
 use tokio::time::{Instant, sleep_until};
 
 use crate::env::Env;
-use crate::partition::{Partition, PartitionRead, ReadWant, Waiter};
+use crate::partition::{Partition, PartitionError, PartitionRead, ReadWant, Waiter};
 
 /// How much a fetch wants and how long it waits for it.
 #[derive(Clone, Copy, Debug)]
@@ -55,24 +56,30 @@ impl Poll {
         Poll { env, limits, targets, reads: Vec::new(), bytes: 0, has_urgent: false }
     }
 
-    /// Whether reading will most likely not wait for the disk.
-    pub(super) fn is_hot(&self) -> bool {
-        self.targets.iter().all(Target::is_hot)
+    /// What was read of each partition, in the order of the fetch.
+    pub(super) fn reads(&self) -> &[Read] {
+        &self.reads
     }
 
-    /// The partitions with what was read of them, in the order of the fetch.
-    pub(super) fn reads(&self) -> impl ExactSizeIterator<Item = (&Target, &Read)> {
-        self.targets.iter().zip(&self.reads)
+    /// Reads all partitions as long as that does not mean to wait for the disk; returns whether it
+    /// did not. Else nothing is read.
+    pub(super) fn read_from_memory(&mut self) -> bool {
+        let is_done = self.read_all(Patience::Never);
+        if !is_done {
+            self.reads.clear();
+        }
+        is_done
     }
 
-    /// Reads all partitions anew.
-    pub(super) fn read_all(&mut self) {
+    /// Reads all partitions anew; returns whether all could be read with so much patience.
+    fn read_all(&mut self, patience: Patience) -> bool {
         (self.bytes, self.has_urgent) = (0, false);
         self.reads.clear();
         for place in 0..self.targets.len() {
-            let read = self.read(place);
+            let Some(read) = self.read(place, patience) else { return false };
             self.reads.push(read);
         }
+        true
     }
 
     /// Whether there is an answer that needs no more waiting.
@@ -94,7 +101,7 @@ impl Poll {
         let standing = Standing::new(&self.targets);
         let stopping = self.env.tasks.stopping().clone();
         // What has moved since it was read tells nobody: look again, now that we stand there.
-        self.read_all();
+        self.read_all(Patience::Waits);
         while !self.is_satisfied() {
             let moved = standing.waiter.lack(self.missing_bytes());
             if !moved.is_empty() {
@@ -121,7 +128,7 @@ impl Poll {
         let blocking = self.env.blocking;
         *self = blocking
             .run(move || {
-                elsewhere.read_all();
+                elsewhere.read_all(Patience::Waits);
                 elsewhere
             })
             .await;
@@ -131,15 +138,15 @@ impl Poll {
         let Some(before) = self.reads.get_mut(place) else { return };
         let size_bytes = before.as_ref().map_or(0, PartitionRead::size_bytes);
         self.bytes = self.bytes.saturating_sub(size_bytes);
-        let read = self.read(place);
-        if let Some(slot) = self.reads.get_mut(place) {
+        let read = self.read(place, Patience::Waits);
+        if let Some((slot, read)) = self.reads.get_mut(place).zip(read) {
             *slot = read;
         }
     }
 
-    /// Reads one partition and counts what was read.
-    fn read(&mut self, place: usize) -> Read {
-        let read = self.read_one(place);
+    /// Reads one partition and counts what was read; `None` if that takes more patience.
+    fn read(&mut self, place: usize, patience: Patience) -> Option<Read> {
+        let read = self.read_one(place, patience)?;
         match &read {
             Ok(read) => {
                 self.bytes = self.bytes.saturating_add(read.size_bytes());
@@ -147,36 +154,38 @@ impl Poll {
             }
             Err(_) => self.has_urgent = true,
         }
-        read
+        Some(read)
     }
 
-    fn read_one(&self, place: usize) -> Read {
-        let target = self.targets.get(place).ok_or(ErrorCode::UnknownServerError)?;
-        let partition = target.partition.as_ref().map_err(|code| *code)?;
-        let read = ReadWant {
+    fn read_one(&self, place: usize, patience: Patience) -> Option<Read> {
+        let target = self.targets.get(place)?;
+        let partition = match &target.partition {
+            Ok(partition) => partition,
+            Err(code) => return Some(Err(*code)),
+        };
+        let Some(reader) = self.limits.reader else {
+            return Some(Err(ErrorCode::NotLeaderOrFollower));
+        };
+        let read = partition.read(&ReadWant {
             want: target.want,
-            reader: self.limits.reader.ok_or(ErrorCode::NotLeaderOrFollower)?,
+            reader,
             bytes_max: self.limits.bytes_max.saturating_sub(self.bytes),
             needs_one_batch: self.bytes == 0,
-        };
-        partition.read(&read).map_err(|error| {
+            patience,
+        });
+        if let Err(PartitionError::NotInMemory) = &read {
+            return None;
+        }
+        Some(read.map_err(|error| {
             if error.error_code() == ErrorCode::KafkaStorageError {
                 tracing::error!(partition = %partition.id(), %error, "partition cannot be read");
             }
             error.error_code()
-        })
+        }))
     }
 
     fn missing_bytes(&self) -> i64 {
         self.limits.bytes_min.saturating_sub(i64::try_from(self.bytes).unwrap_or(i64::MAX))
-    }
-}
-
-impl Target {
-    /// Whether reading it will most likely not wait for the disk.
-    pub(super) fn is_hot(&self) -> bool {
-        self.partition.as_ref().is_ok_and(|partition| partition.is_hot(self.want.offset))
-            || self.partition.is_err()
     }
 }
 
