@@ -1,6 +1,8 @@
 //! What the operating system knows of a process, and what a row of numbers comes down to.
 
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -21,6 +23,32 @@ pub fn resident_mib(id: u32) -> Result<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
+}
+
+/// What the system may have to write to disks, in bytes, for a run to begin.
+const UNWRITTEN_BYTES_MAX: u64 = 256 << 20;
+
+/// How long a run waits for that at most: others may be writing, too.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Waits until hardly anything is left to be written to disks, by whomever: a run that begins
+/// behind another's bytes measures the disk.
+pub fn wait_for_quiet_disk() -> Result<()> {
+    let start = Instant::now();
+    while unwritten_bytes()? > UNWRITTEN_BYTES_MAX && start.elapsed() < QUIET_WAIT_MAX {
+        rustix::fs::sync();
+        sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+fn unwritten_bytes() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let lines = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix("Dirty:").or_else(|| line.strip_prefix("Writeback:"))?;
+        rest.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    });
+    Ok(lines.sum::<u64>() << 10)
 }
 
 /// The middle of the numbers; the lower one of two middles.

@@ -93,22 +93,27 @@ fn produce(
         let mut due = start;
         while due < start + WARM_UP + RUN {
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            let request = produce_frame(topic, 0, -1, &batch(start, due, records)?)?;
+            let request = produce_frame(topic, 0, -1, &batch(micros(due - start)?, records)?)?;
             peer.stream.write_all(&request)?;
             sent.send(due).context("nobody reads the answers")?;
             due += interval;
         }
-        // The end for the consumer.
-        let request = produce_frame(topic, 0, -1, &batch(start, start, 1)?)?;
+        let request = produce_frame(topic, 0, -1, &batch(END, 1)?)?;
         peer.stream.write_all(&request)?;
         drop(sent);
         reader.join().map_err(|_| anyhow!("the reader of answers panicked"))?
     })
 }
 
-/// Each value starts with the microseconds after `start` at which it was due.
-fn batch(start: Instant, due: Instant, records: usize) -> Result<Vec<u8>> {
-    let micros = u64::try_from((due - start).as_micros())?;
+/// Tells the consumer in place of the microseconds that nothing follows.
+const END: u64 = u64::MAX;
+
+fn micros(duration: Duration) -> Result<u64> {
+    Ok(u64::try_from(duration.as_micros())?)
+}
+
+/// Each value starts with the microseconds after the run's start at which it was due.
+fn batch(micros: u64, records: usize) -> Result<Vec<u8>> {
     let mut value = vec![0x5a; VALUE_BYTES];
     value.splice(..8, micros.to_be_bytes());
     let mut builder = BatchBuilder::new(Offset::ZERO);
@@ -127,14 +132,19 @@ fn consume(mut peer: Peer, topic: &str, start: Instant) -> Result<Latency> {
         let answer = peer.answer()?;
         // Everything but the records has a fixed width in this version; see `fetch`.
         let records_at = 4 + 4 + 2 + 4 + 4 + 2 + topic.len() + 4 + 4 + 2 + 8 + 8 + 8 + 4 + 4 + 4;
-        for batch in Batches::new(answer.get(records_at..).unwrap_or_default()) {
-            let batch = batch?;
+        let batches = Batches::new(answer.get(records_at..).unwrap_or_default());
+        for (place, batch) in batches.enumerate() {
+            let batch = match batch {
+                // An answer may end within a batch, but never within its first.
+                Err(_) if place > 0 => break,
+                batch => batch?,
+            };
             offset = batch.header().next_offset().to_wire();
             for record in batch.open(1 << 20)?.records() {
                 let value = record?.value.unwrap_or_default();
                 let micros = value.first_chunk::<8>().context("a foreign record")?;
                 let micros = u64::from_be_bytes(*micros);
-                if micros == 0 && offset > 1 {
+                if micros == END {
                     return Ok(Latency::of(&histogram));
                 }
                 note(&mut histogram, start, start + Duration::from_micros(micros))?;
@@ -145,7 +155,7 @@ fn consume(mut peer: Peer, topic: &str, start: Instant) -> Result<Latency> {
 
 fn note(histogram: &mut Histogram<u64>, start: Instant, due: Instant) -> Result<()> {
     if due >= start + WARM_UP {
-        histogram.record(u64::try_from(due.elapsed().as_micros())?.max(1))?;
+        histogram.record(micros(due.elapsed())?.max(1))?;
     }
     Ok(())
 }

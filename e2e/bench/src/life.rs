@@ -26,14 +26,20 @@ pub fn first_record(maker: Maker, dir: &Path) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Seconds from starting the process after kill -9 with so many bytes of log to the next
-/// acknowledged record.
-pub fn after_kill(maker: Maker, dir: &Path, bytes: u64) -> Result<f64> {
+/// Partitions that are written to before the kill.
+const KILLED_PARTITIONS: i32 = 5;
+
+/// Bytes of values in each of them: less than a segment, so that no roll has flushed any of it.
+const KILLED_PARTITION_BYTES: u64 = 1_000_000_000;
+
+/// Seconds from starting the process after kill -9 with 5 GB of log to the next acknowledged
+/// record.
+pub fn after_kill(maker: Maker, dir: &Path) -> Result<f64> {
     let load = Load { value_bytes: 1024, batch_bytes: 900_000, codec: Codec::None, acks: -1 };
     let server = Server::start(maker, dir)?;
-    Peer::connect(&server.address())?.create_topic("big", 4)?;
-    for partition in 0..4 {
-        fill(&server, "big", partition, load, bytes / 4)?;
+    Peer::connect(&server.address())?.create_topic("big", KILLED_PARTITIONS)?;
+    for partition in 0..KILLED_PARTITIONS {
+        fill(&server, "big", partition, load, KILLED_PARTITION_BYTES)?;
     }
     server.kill()?;
     let start = Instant::now();

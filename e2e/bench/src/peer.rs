@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use millrace_types::{ErrorCode, Offset, TimestampMs};
-use millrace_wire::messages::{create_topics, delete_topics, fetch, metadata, produce};
+use millrace_wire::messages::{create_topics, delete_topics, fetch, list_offsets, produce};
 use millrace_wire::record::{BatchBuilder, Codec, NewRecord};
 use millrace_wire::{ApiKey, Decode, Reader, Request, ResponseHeader, frame};
 
@@ -57,7 +57,7 @@ impl Peer {
         Ok(bytes)
     }
 
-    /// Makes a topic and waits until every partition has a leader.
+    /// Makes a topic and waits until every partition answers.
     pub fn create_topic(&mut self, name: &str, partitions: i32) -> Result<()> {
         let topic = create_topics::RequestTopic {
             name: name.into(),
@@ -80,21 +80,31 @@ impl Peer {
         })
     }
 
-    /// Waits until every partition of a topic has a leader.
+    /// Waits until every partition of a topic answers its leader's requests. That the metadata names
+    /// a leader is not enough: Kafka's own broker learns of it a little later.
     pub fn wait_until_led(&mut self, name: &str, partitions: i32) -> Result<()> {
+        let partition = |partition_index| list_offsets::RequestTopicPartition {
+            partition_index,
+            current_leader_epoch: -1,
+            timestamp: -1,
+        };
+        let topic = list_offsets::RequestTopic {
+            name: name.into(),
+            partitions: (0..partitions).map(partition).collect(),
+        };
+        let request =
+            list_offsets::Request { replica_id: -1, topics: vec![topic], ..Default::default() };
         for _ in 0..2_000 {
-            let topic = metadata::RequestTopic { name: Some(name.into()), ..Default::default() };
-            let request = metadata::Request { topics: Some(vec![topic]), ..Default::default() };
-            let led = self.call(8, &request, |response| {
-                let placed = response.topics.iter().flat_map(|topic| &topic.partitions);
-                Ok(placed.filter(|it| it.error_code == 0 && it.leader_id >= 0).count())
+            let led = self.call(5, &request, |response| {
+                let answers = response.topics.iter().flat_map(|topic| &topic.partitions);
+                Ok(answers.filter(|answer| answer.error_code == 0).count())
             })?;
             if i32::try_from(led)? == partitions {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(2));
         }
-        bail!("topic {name} has no leaders after 10 s")
+        bail!("topic {name} has no leaders after 4 s")
     }
 
     /// Deletes a topic.

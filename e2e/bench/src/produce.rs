@@ -16,10 +16,10 @@ use crate::server::Server;
 const IN_FLIGHT_MAX: usize = 5;
 
 /// Bytes of values after which a run ends: less than what makes the disk write back.
-const RUN_BYTES_MAX: u64 = 2 << 30;
+const RUN_BYTES_MAX: u64 = 1 << 30;
 
 /// How long a run takes at most.
-const RUN_MAX: Duration = Duration::from_secs(3);
+const RUN_MAX: Duration = Duration::from_secs(2);
 
 /// One run's result.
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,10 @@ use anyhow::{Context, Result, bail};
 use millrace_peers::kafka::{self, Kafka};
 use millrace_peers::ports;
 
+/// The one config that is not a default: what a run wrote is gone before the next one begins, from
+/// the disk and from the memory that the system lends to files.
+const DELETE_SOON: (&str, &str) = ("log.segment.delete.delay.ms", "0");
+
 /// Whose broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maker {
@@ -41,13 +45,16 @@ impl Server {
             let mut options = kafka::Options::new(dir)?;
             // What Kafka's own start script gives it.
             options.jvm = vec!["-Xms1G".to_owned(), "-Xmx1G".to_owned()];
+            let (name, value) = DELETE_SOON;
+            options.properties.push((name.to_owned(), value.to_owned()));
             let port = options.port;
             return Ok(Server { maker, running: Running::Kafka(Kafka::start(options)?), port });
         }
         let port = ports::free()?;
         let config = dir.join("server.properties");
+        let (name, value) = DELETE_SOON;
         let text = format!(
-            "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:{port}\nlog.dirs={}\n",
+            "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:{port}\nlog.dirs={}\n{name}={value}\n",
             dir.join("data").display()
         );
         fs::write(&config, text)?;

@@ -7,7 +7,7 @@ use millrace_wire::record::Codec;
 use tempfile::TempDir;
 
 use crate::bare::{self, Loop};
-use crate::figures::{median, resident_mib};
+use crate::figures::{median, resident_mib, wait_for_quiet_disk};
 use crate::peer::Load;
 use crate::produce::Throughput;
 use crate::report::Table;
@@ -59,6 +59,7 @@ impl Suite {
         let mut runs: Vec<Vec<Throughput>> = servers.iter().map(|_| Vec::new()).collect();
         for _ in 0..self.rounds {
             for (server, runs) in servers.iter().zip(&mut runs) {
+                wait_for_quiet_disk()?;
                 runs.push(run(server)?);
             }
         }
@@ -125,11 +126,19 @@ impl Suite {
         let mut table = Table::new("latency", &LATENCY_COLUMNS);
         let servers = self.start_all("latency")?;
         for rate in [1_000, 10_000] {
+            // The first runs warm up what compiles itself.
             for server in &servers {
-                // The first run warms up what compiles itself.
                 latency::run(server, rate)?;
-                let runs: Vec<latency::Latencies> =
-                    (0..self.rounds).map(|_| latency::run(server, rate)).collect::<Result<_>>()?;
+            }
+            let mut runs: Vec<Vec<latency::Latencies>> =
+                servers.iter().map(|_| Vec::new()).collect();
+            for _ in 0..self.rounds {
+                for (server, runs) in servers.iter().zip(&mut runs) {
+                    wait_for_quiet_disk()?;
+                    runs.push(latency::run(server, rate)?);
+                }
+            }
+            for (server, runs) in servers.iter().zip(&runs) {
                 let figure = |of: fn(&latency::Latencies) -> f64| {
                     format!("{:.2}", median(&mut runs.iter().map(of).collect::<Vec<f64>>()))
                 };
@@ -160,7 +169,7 @@ impl Suite {
                 .map(|_| life::first_record(maker, &dir("first")?))
                 .collect::<Result<_>>()?;
             row("start to first acknowledged record", format!("{:.3} s", median(&mut starts)));
-            let restart = life::after_kill(maker, &dir("kill")?, 5_000_000_000)?;
+            let restart = life::after_kill(maker, &dir("kill")?)?;
             row("the same after kill -9 with 5 GB of log", format!("{restart:.3} s"));
             self.new_dir(&format!("kill-{maker:?}"))?;
             for count in [1_000, 10_000] {
@@ -205,7 +214,9 @@ impl Suite {
         let dir: &Path = self.dir.path();
         let (mut ours, mut bare) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
+            wait_for_quiet_disk()?;
             bare.push(bare::run(which, dir)?);
+            wait_for_quiet_disk()?;
             ours.push(run()?);
         }
         let (ours, bare) = (middle(&ours), middle(&bare));
