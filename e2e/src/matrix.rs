@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -26,8 +26,11 @@ pub type Outcomes = BTreeMap<String, Result<(), String>>;
 /// This program does not run from such a folder.
 pub fn notes_dir() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
-    // Cargo marks its target folder so.
-    let target = program.ancestors().find(|dir| dir.join("CACHEDIR.TAG").exists());
+    // Cargo marks its target folder with the first, but not one that was there before it, such as
+    // a cache of CI; the second it writes into any.
+    let marks = ["CACHEDIR.TAG", ".rustc_info.json"];
+    let is_target = |dir: &&Path| marks.iter().any(|mark| dir.join(mark).exists());
+    let target = program.ancestors().find(is_target);
     Ok(target.context("this program is not in cargo's target folder")?.join("e2e-matrix"))
 }
 
