@@ -27,7 +27,9 @@ pub mod txn_index;
 pub use config::{CleanupPolicy, LogConfig};
 pub use error::{LogError, ReadError};
 pub use file_pool::FilePool;
-pub use log::{AppendInfo, Deletion, FlushJob, Log, LogOptions, RecoveryProgress};
+pub use log::{
+    AppendInfo, Deletion, FlushError, FlushJob, Log, LogOptions, RecoveryProgress, ReopenJob,
+};
 pub use log_dir::{
     CleanShutdown, FoundPartition, LogDir, LogDirError, LogDirOptions, LogOffsets, MetaProperties,
 };

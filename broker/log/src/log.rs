@@ -18,6 +18,7 @@ mod append;
 mod flush;
 mod open;
 mod recovery;
+mod reopen;
 mod replace;
 mod retention;
 mod roll;
@@ -28,9 +29,10 @@ mod truncation;
 mod tests;
 
 pub use append::AppendInfo;
-pub use flush::FlushJob;
+pub use flush::{FlushError, FlushJob};
 pub use open::LogOptions;
 pub use recovery::RecoveryProgress;
+pub use reopen::ReopenJob;
 
 use flush::Unsynced;
 
@@ -57,7 +59,25 @@ pub struct Log {
     /// Whether the newest epoch has no record yet: then its file need not know of it.
     is_epoch_empty: bool,
     /// Why the log takes no more writes.
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+/// Why a log takes no more writes.
+#[derive(Debug)]
+enum Failure {
+    /// It was closed: for good.
+    Closed,
+    /// What is on disk is no longer what is in memory: until it is opened again.
+    Disk { reason: String },
+}
+
+impl Failure {
+    fn reason(&self) -> &str {
+        match self {
+            Failure::Closed => "it was closed",
+            Failure::Disk { reason } => reason,
+        }
+    }
 }
 
 /// Files that were taken out of the log and are to be unlinked later.
@@ -123,7 +143,7 @@ impl Log {
 
     /// Why the log takes no more writes; `None` while it does.
     pub fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
+        self.failure.as_ref().map(Failure::reason)
     }
 
     /// The directory of the partition.
@@ -165,15 +185,16 @@ impl Log {
     fn check_working(&self) -> Result<(), LogError> {
         match &self.failure {
             None => Ok(()),
-            Some(reason) => Err(LogError::Failed {
+            Some(failure) => Err(LogError::Failed {
                 dir: self.shared.home.dir.clone(),
                 end_offset: self.end_offset(),
-                reason: reason.clone(),
+                reason: failure.reason().to_owned(),
             }),
         }
     }
 
-    /// Stops all writing: what is on disk is no longer what is in memory.
+    /// Stops all writing, until the log is opened again: what is on disk is no longer what is in
+    /// memory.
     fn fail(&mut self, error: &LogError) -> LogError {
         let reason = match std::error::Error::source(error) {
             Some(source) => format!("{error}: {source}"),
@@ -185,7 +206,7 @@ impl Log {
             end_offset: self.end_offset(),
             reason: reason.clone(),
         };
-        self.failure = Some(reason);
+        self.failure = Some(Failure::Disk { reason });
         failed
     }
 }

@@ -173,6 +173,24 @@ impl LogDir {
         Ok(found)
     }
 
+    /// What there is of one partition on disk; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// The disk failed, or its `partition.metadata` is damaged.
+    pub fn find(&self, partition: &TopicPartition) -> Result<Option<FoundPartition>, LogError> {
+        let dir = self.dir_of(partition);
+        if !self.disk().exists(&dir).at("look for", &dir)? {
+            return Ok(None);
+        }
+        let topic_id = self.topic_id(partition)?;
+        Ok(Some(FoundPartition { partition: partition.clone(), topic_id }))
+    }
+
+    /// What is written down of one partition.
+    pub fn checkpointed(&self, partition: &TopicPartition) -> LogOffsets {
+        self.checkpoints().of(partition)
+    }
+
     fn topic_id(&self, partition: &TopicPartition) -> Result<Option<TopicId>, LogError> {
         // The file is synced with the first flush: before that, a power cut may tear it.
         let was_flushed = self.checkpoints().of(partition).recovery_point > Offset::ZERO;

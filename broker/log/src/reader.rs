@@ -248,6 +248,20 @@ impl Shared {
         change(&mut write(&self.epochs))
     }
 
+    /// Takes over what `other` has found in the same directory; its epochs stand in their file as
+    /// `version`. What is published must not lie behind its end any more.
+    pub(crate) fn adopt(&self, other: &Shared, version: u64) {
+        *self.epochs_saved.lock().unwrap_or_else(PoisonError::into_inner) = version;
+        let epochs = other.epochs();
+        self.change_epochs(|held| *held = epochs);
+        let segments = other.segments();
+        self.change_segments(|held| *held = segments);
+        self.set_end(load(&other.end));
+        let start = load(&self.start).max(load(&other.start));
+        self.set_start(start);
+        self.first_unstable.store(load(&other.first_unstable).get(), Ordering::Release);
+    }
+
     /// Writes the file of the epochs, unless a later version was faster.
     pub(crate) fn save_epochs(&self, epochs: &EpochCache, version: u64) -> Result<(), LogError> {
         let mut saved = self.epochs_saved.lock().unwrap_or_else(PoisonError::into_inner);

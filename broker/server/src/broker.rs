@@ -7,8 +7,8 @@ use arc_swap::ArcSwap;
 use millrace_core::config::listener::Endpoint;
 use millrace_core::config::{BrokerConfig, ConfigError, StaticConfig};
 use millrace_core::group::GroupConfig;
-use millrace_core::metadata::Image;
 use millrace_core::metadata::decide::adopt_topics::FoundPartition;
+use millrace_core::metadata::{CONSUMER_OFFSETS, Image};
 use millrace_core::replication::fetch_session::FetchSessions;
 use millrace_log::raft_log::{METADATA_PREFIX, RaftLog};
 use millrace_log::{LogDir, LogDirError, LogDirOptions, LogError};
@@ -21,6 +21,7 @@ use crate::health::Probes;
 use crate::metadata::{self, Metadata, MetadataOptions};
 use crate::metrics::{Metrics, gauge_value};
 use crate::net::{Net, NetOptions};
+use crate::partition::Partition;
 use crate::partitions::{Partitions, UpkeepIntervals};
 use crate::readiness::Readiness;
 
@@ -125,6 +126,7 @@ impl Broker {
             groups,
         };
         broker.measure_logs();
+        broker.tell_what_is_missing();
         broker.start_upkeep();
         Ok(Arc::new(broker))
     }
@@ -142,12 +144,28 @@ impl Broker {
         });
     }
 
+    /// Has `/readyz` tell of partitions.
+    fn tell_what_is_missing(&self) {
+        let ailing = Arc::clone(&self.env.ailing);
+        self.readiness().ask("partitions", move || ailing.text());
+    }
+
     /// Starts what is done from time to time.
     fn start_upkeep(&self) {
         let config = Arc::clone(&self.published.config);
         let intervals = move || UpkeepIntervals::of(&config.load().logs);
         let partitions = Arc::clone(&self.partitions);
         self.env.tasks.spawn("upkeep", partitions.look_after(intervals));
+        let partitions = Arc::clone(&self.partitions);
+        let (groups, image) = (Arc::clone(&self.groups), Arc::clone(&self.published.image));
+        let opened = move |partition: &Arc<Partition>| {
+            if partition.id().topic.as_str() == CONSUMER_OFFSETS
+                && partition.terms().leadership.is_some()
+            {
+                groups.lead(partition, &image.load_full());
+            }
+        };
+        self.env.tasks.spawn("healing", partitions.keep_well(opened));
         let config = Arc::clone(&self.published.config);
         let cleaner = move || config.load().cleaner.clone();
         let partitions = Arc::clone(&self.partitions);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use millrace_core::limits;
 use millrace_log::disk::{Disk, RealDisk};
 
+use crate::ailing::Ailing;
 use crate::blocking::Blocking;
 use crate::clock::Clock;
 use crate::measured_disk::MeasuredDisk;
@@ -29,6 +30,8 @@ pub struct Env {
     pub random: Arc<Random>,
     /// Whether the disk keeps pace.
     pub pace: Arc<Pace>,
+    /// What the disk has let down.
+    pub ailing: Arc<Ailing>,
     /// Every task of the broker.
     pub tasks: Tasks,
     /// How the file descriptors are shared out.
@@ -71,6 +74,7 @@ impl Env {
             blocking: Blocking::Pool,
             random: Arc::new(Random::from_system()),
             pace: Arc::default(),
+            ailing: Arc::default(),
             tasks: Tasks::default(),
             descriptors: Descriptors::of_process(),
         }
@@ -91,6 +95,7 @@ impl Env {
             blocking: Blocking::Inline,
             random: Arc::new(Random::seeded(seed)),
             pace: Arc::default(),
+            ailing: Arc::default(),
             tasks: Tasks::default(),
             descriptors: Descriptors::of(limits::DESCRIPTORS_SIMULATED),
         }

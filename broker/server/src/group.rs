@@ -66,7 +66,7 @@ impl Groups {
     }
 
     /// Coordinates the groups of a partition that this broker leads, if it does not do so already.
-    fn lead(&self, partition: &Arc<Partition>, image: &Arc<Image>) {
+    pub fn lead(&self, partition: &Arc<Partition>, image: &Arc<Image>) {
         let index = partition.id().partition;
         let is_known = self.read().get(&index).is_some_and(|shard| shard.is_of(partition));
         if !is_known {

@@ -4,6 +4,7 @@
 //! Everything here takes the world from [`env::Env`] and waits only on tokio, so that the simulator
 //! runs this crate, not a model of it. The binary is in `main.rs`.
 
+pub mod ailing;
 pub mod api;
 pub mod blocking;
 pub mod broker;

@@ -35,6 +35,7 @@ mod compacting;
 mod deleting;
 mod describing;
 mod flushing;
+mod healing;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,8 @@ pub struct Partition {
     queue: Mutex<Queue>,
     /// `None` once the partition has left this broker.
     writer: Mutex<Option<Writer>>,
+    /// Held while the log is opened again; taken before `writer`.
+    healing: Mutex<()>,
     waiters: Waiters,
     /// Where the log ended when this broker's term as leader began.
     epoch_start: AtomicU64,
@@ -152,6 +155,7 @@ impl Partition {
             terms: RwLock::new(Arc::new(Terms { leadership: None, ..terms.clone() })),
             queue: Mutex::default(),
             writer: Mutex::new(Some(writer)),
+            healing: Mutex::default(),
             waiters: Waiters::default(),
             epoch_start: AtomicU64::new(end.get()),
         });
@@ -202,11 +206,7 @@ impl Partition {
 
     /// Puts another config in force; all else stays.
     pub fn reconfigure(self: &Arc<Self>, config: &Arc<TopicConfig>) {
-        let terms = self.terms();
-        let counts = terms.counts;
-        let terms =
-            Terms::of(Arc::clone(config), terms.leadership, counts.replicas, counts.in_sync);
-        self.set_terms(&terms);
+        self.set_terms(&self.terms().with_config(config));
     }
 
     /// The leader's epoch, if this broker leads and the client means it.
@@ -282,6 +282,13 @@ impl Terms {
         let counts = ReplicaCounts { replicas, in_sync, min_in_sync };
         Terms { config, rules, leadership, counts }
     }
+
+    /// The same with another config.
+    #[must_use]
+    pub fn with_config(&self, config: &Arc<TopicConfig>) -> Terms {
+        let ReplicaCounts { replicas, in_sync, .. } = self.counts;
+        Terms::of(Arc::clone(config), self.leadership, replicas, in_sync)
+    }
 }
 
 impl PartitionError {
@@ -318,7 +325,7 @@ impl From<ReadError> for PartitionError {
 }
 
 /// The error with its causes, in one line.
-fn text_of(error: &dyn std::error::Error) -> Arc<str> {
+pub(crate) fn text_of(error: &dyn std::error::Error) -> Arc<str> {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

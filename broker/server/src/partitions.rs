@@ -18,12 +18,15 @@ use crate::env::Env;
 use crate::partition::{Partition, Terms};
 
 mod compacting;
+mod healing;
 mod opening;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
 pub use upkeep::UpkeepIntervals;
+
+use opening::Opening;
 
 /// All partitions of one broker.
 pub struct Partitions {
@@ -37,6 +40,8 @@ pub struct Partitions {
     deletions: Mutex<Vec<Deletion>>,
     /// Of all logs that were opened so far.
     scanned: Mutex<RecoveryProgress>,
+    /// Held while an image is followed.
+    following: tokio::sync::Mutex<()>,
 }
 
 /// The partitions by their names.
@@ -50,8 +55,8 @@ struct Directory {
 #[derive(Clone, Debug)]
 enum Slot {
     Open(Arc<Partition>),
-    /// Its log cannot be opened.
-    Failed,
+    /// Its log cannot be opened yet.
+    Failed(Box<Opening>),
 }
 
 /// How far the opening of partitions is.
@@ -85,6 +90,7 @@ impl Partitions {
             directory: RwLock::default(),
             deletions,
             scanned: Mutex::default(),
+            following: tokio::sync::Mutex::default(),
         })
     }
 
@@ -110,7 +116,7 @@ impl Partitions {
         let index = PartitionIndex::from_wire(partition);
         match index.and_then(|index| partitions.get(&index)) {
             Some(Slot::Open(partition)) => Ok(Arc::clone(partition)),
-            Some(Slot::Failed) => Err(ErrorCode::KafkaStorageError),
+            Some(Slot::Failed(_)) => Err(ErrorCode::KafkaStorageError),
             None => Err(ErrorCode::UnknownTopicOrPartition),
         }
     }
@@ -121,7 +127,7 @@ impl Partitions {
         let topic = directory.topics.get(directory.ids.get(&partition.topic)?)?;
         match topic.get(&partition.partition)? {
             Slot::Open(partition) => Some(Arc::clone(partition)),
-            Slot::Failed => None,
+            Slot::Failed(_) => None,
         }
     }
 
@@ -132,7 +138,7 @@ impl Partitions {
         slots
             .filter_map(|slot| match slot {
                 Slot::Open(partition) => Some(Arc::clone(partition)),
-                Slot::Failed => None,
+                Slot::Failed(_) => None,
             })
             .collect()
     }
@@ -140,7 +146,8 @@ impl Partitions {
     /// Opens, closes and changes partitions, so that they are those of `image`, which differs by
     /// `delta` from the one before. `configs` gives a topic's config.
     ///
-    /// A partition that cannot be opened answers with a storage error; the others are not affected.
+    /// A partition that cannot be opened answers with a storage error and is tried again later; the
+    /// others are not affected.
     pub async fn follow(
         self: &Arc<Self>,
         delta: &Delta,
@@ -148,6 +155,7 @@ impl Partitions {
         configs: &TopicConfigs<'_>,
         progress: &(dyn Fn(OpeningProgress) + Sync),
     ) {
+        let _alone = self.following.lock().await;
         self.delete_all(&delta.closed).await;
         self.open_all(&delta.opened, image, configs, progress).await;
         for state in &delta.changed {
@@ -155,6 +163,11 @@ impl Partitions {
                 let config = Arc::clone(&partition.terms().config);
                 partition.set_terms(&self.terms(state, image, config));
             }
+            self.amend_failed(&state.partition, |opening| {
+                let config = Arc::clone(&opening.terms.config);
+                *opening =
+                    Opening { state: state.clone(), terms: self.terms(state, image, config) };
+            });
         }
         let touched: Vec<_> = if delta.is_broker_reconfigured {
             image.topics().cloned().collect()
@@ -172,6 +185,9 @@ impl Partitions {
                 if let Some(partition) = self.get(&id) {
                     partition.reconfigure(&config);
                 }
+                self.amend_failed(&id, |opening| {
+                    opening.terms = opening.terms.with_config(&config);
+                });
             }
         }
     }
@@ -184,6 +200,28 @@ impl Partitions {
             .and_then(|topic| topic.partition(partition.partition))
             .map_or(1, |found| found.replicas.len());
         Terms::of(config, leads.then_some(state.leader_epoch), replicas, state.isr_count)
+    }
+
+    /// Changes what a partition is to be opened with that could not be opened yet.
+    fn amend_failed(&self, id: &TopicPartition, amend: impl FnOnce(&mut Opening)) {
+        let mut directory = self.write();
+        let Some(topic_id) = directory.ids.get(&id.topic).copied() else { return };
+        let topic = directory.topics.get_mut(&topic_id);
+        if let Some(Slot::Failed(opening)) = topic.and_then(|topic| topic.get_mut(&id.partition)) {
+            amend(opening);
+        }
+    }
+
+    /// Those that could not be opened yet.
+    fn failed(&self) -> Vec<TopicPartition> {
+        let directory = self.read();
+        let slots = directory.topics.values().flat_map(BTreeMap::values);
+        slots
+            .filter_map(|slot| match slot {
+                Slot::Open(_) => None,
+                Slot::Failed(opening) => Some(opening.state.partition.clone()),
+            })
+            .collect()
     }
 
     fn put(&self, id: &TopicPartition, topic_id: TopicId, slot: Slot) {

@@ -1,13 +1,19 @@
 //! Why the broker does not serve yet, or no more. `/readyz` tells it, and the log.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What the broker waits for, by subject.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Readiness {
     reasons: Mutex<BTreeMap<&'static str, String>>,
+    /// Who is asked each time.
+    asked: Mutex<BTreeMap<&'static str, Ask>>,
 }
+
+/// Tells why a subject keeps the broker from serving now; `None` if it does not.
+type Ask = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 impl Readiness {
     /// `subject` keeps the broker from serving, for this reason. Replaces its earlier reason.
@@ -20,15 +26,34 @@ impl Readiness {
         self.lock().remove(subject);
     }
 
+    /// Has `ask` tell, whenever somebody wants to know, why `subject` keeps the broker from serving.
+    pub fn ask(
+        &self,
+        subject: &'static str,
+        ask: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(subject, Box::new(ask));
+    }
+
     /// All reasons, one a line; empty if the broker serves.
     pub fn reasons(&self) -> String {
-        let lines: Vec<String> =
-            self.lock().iter().map(|(subject, reason)| format!("{subject}: {reason}\n")).collect();
-        lines.concat()
+        let mut reasons = self.lock().clone();
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        reasons.extend(asked.iter().filter_map(|(subject, ask)| Some((*subject, ask()?))));
+        drop(asked);
+        let line = |(subject, reason)| format!("{subject}: {reason}\n");
+        reasons.into_iter().map(line).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness").field("reasons", &self.lock()).finish_non_exhaustive()
     }
 }
 
@@ -46,5 +71,8 @@ mod tests {
         readiness.is_done("listeners");
         readiness.is_done("logs");
         assert_eq!(readiness.reasons(), "");
+        readiness.ask("groups", || Some("2 of 50 loading".to_owned()));
+        readiness.ask("partitions", || None);
+        assert_eq!(readiness.reasons(), "groups: 2 of 50 loading\n");
     }
 }

@@ -35,7 +35,8 @@ impl Log {
     /// other one behind the one before.
     ///
     /// # Errors
-    /// Nothing was appended. After [`LogError::Failed`] nothing ever will be.
+    /// Nothing was appended. After [`LogError::Failed`] nothing will be until the log is opened again
+    /// ([`Log::prepare_reopen`]).
     pub fn append(
         &mut self,
         batches: &[NewBatch<'_>],

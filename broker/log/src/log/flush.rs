@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use millrace_types::Offset;
 
-use super::Log;
+use super::{Failure, Log};
 use crate::disk::{Disk, OpenMode};
 use crate::epoch_cache::EpochCache;
 use crate::error::{IoContext, LogError};
@@ -49,6 +49,12 @@ struct Version {
 impl Version {
     const fn is_dirty(self) -> bool {
         self.synced < self.current
+    }
+
+    /// As dirty as this, but later than `before`.
+    const fn behind(self, before: Version) -> Version {
+        let current = before.current.saturating_add(1);
+        Version { current, synced: if self.is_dirty() { before.current } else { current } }
     }
 }
 
@@ -92,6 +98,23 @@ impl Unsynced {
         self.epochs.current
     }
 
+    /// What the first flush has to sync besides the segments.
+    pub(super) fn new_files(&self) -> &[PathBuf] {
+        &self.new_files
+    }
+
+    pub(super) const fn epochs_version(&self) -> u64 {
+        self.epochs.current
+    }
+
+    /// The same, counted on from `before`: what a job from before says is void.
+    pub(super) fn behind(mut self, before: &Unsynced) -> Unsynced {
+        self.generation = before.generation.saturating_add(1);
+        self.names = self.names.behind(before.names);
+        self.epochs = self.epochs.behind(before.epochs);
+        self
+    }
+
     pub(super) const fn truncated(&mut self) {
         self.generation += 1;
         self.names.current += 1;
@@ -101,6 +124,18 @@ impl Unsynced {
     pub(super) fn removed(&mut self, is_kept: impl Fn(&Arc<Segment>) -> bool) {
         self.rolled.retain(is_kept);
     }
+}
+
+/// Why a flush did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FlushError {
+    /// A sync of a file that is written in place has failed. What of it is on disk is not known, and
+    /// a later sync would not tell: the system may have dropped what it could not write.
+    #[error(transparent)]
+    Lost(LogError),
+    /// Something else was refused; all of it can be done again.
+    #[error(transparent)]
+    Refused(#[from] LogError),
 }
 
 /// What has to be synced, gathered under the writer's lock to be run outside of it.
@@ -137,7 +172,7 @@ impl Log {
     /// Makes all that was appended durable.
     ///
     /// # Errors
-    /// The disk failed and with it the log: what it holds of the last batches is not known.
+    /// Not all is durable; after [`LogError::Failed`] it is not known what is.
     pub fn flush(&mut self) -> Result<(), LogError> {
         let Some(job) = self.prepare_flush()? else { return Ok(()) };
         let outcome = job.run();
@@ -207,15 +242,17 @@ impl Log {
     /// Moves the recovery point after a job ran.
     ///
     /// # Errors
-    /// The job's own error, after which the log takes no more writes: the system may have dropped
-    /// what it could not write, and a later sync would not say so.
+    /// The job's own error: of [`FlushError::Lost`] the log fails, of [`FlushError::Refused`] it goes
+    /// on with the recovery point where it was.
     pub fn flushed(
         &mut self,
         job: &FlushJob,
-        outcome: Result<(), LogError>,
+        outcome: Result<(), FlushError>,
     ) -> Result<(), LogError> {
-        if let Err(error) = outcome {
-            return Err(self.fail(&error));
+        match outcome {
+            Ok(()) => {}
+            Err(FlushError::Lost(error)) => return Err(self.fail(&error)),
+            Err(FlushError::Refused(error)) => return Err(error),
         }
         for snapshot in &job.snapshots {
             let written = self.snapshots.written(snapshot).at("remove a snapshot in", self.dir());
@@ -261,7 +298,7 @@ impl Log {
                 self.flushed(&job, outcome)?;
             }
         }
-        self.failure = Some("it was closed".to_owned());
+        self.failure = Some(Failure::Closed);
         Ok(())
     }
 }
@@ -275,8 +312,8 @@ impl FlushJob {
     /// Syncs the files; takes as long as the disk needs. Needs no lock.
     ///
     /// # Errors
-    /// Names the file that could not be synced.
-    pub fn run(&self) -> Result<(), LogError> {
+    /// Names the file that could not be synced or written.
+    pub fn run(&self) -> Result<(), FlushError> {
         for segment in &self.logs {
             sync(segment, FileKind::Log)?;
         }
@@ -287,13 +324,16 @@ impl FlushJob {
         // Recovery may have made that of a segment anew whose batches were flushed before.
         for segment in self.logs.iter().chain(&self.rolled) {
             if let Some(index) = segment.txn_index()? {
-                index.sync().at("sync", segment.path(FileKind::TxnIndex))?;
+                let path = segment.path(FileKind::TxnIndex);
+                index.sync().at("sync", path).map_err(FlushError::Lost)?;
             }
         }
         let home = &self.shared.home;
         for path in &self.new_files {
             sync_other(home.disk(), path)?;
         }
+        // From here on nothing is written in place: what fails is written anew the next time. Names
+        // are kept in the file system's journal, which does not forget them as it does pages.
         for snapshot in &self.snapshots {
             snapshot.write(home.disk()).at("write a snapshot in", &home.dir)?;
         }
@@ -311,17 +351,17 @@ impl FlushJob {
 }
 
 /// Syncs a file that belongs to no segment. One that was removed meanwhile needs it no more.
-fn sync_other(disk: &dyn Disk, path: &Path) -> Result<(), LogError> {
-    match disk.open(path, OpenMode::Write).and_then(|file| file.sync()) {
+fn sync_other(disk: &dyn Disk, path: &Path) -> Result<(), FlushError> {
+    match disk.open(path, OpenMode::Write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.at("sync", path),
+        other => other.at("open", path)?.sync().at("sync", path).map_err(FlushError::Lost),
     }
 }
 
 /// Syncs one file of a segment. A segment that was removed meanwhile needs it no more.
-fn sync(segment: &Segment, kind: FileKind) -> Result<(), LogError> {
-    match segment.file(kind).and_then(|file| file.sync().at("sync", segment.path(kind))) {
+fn sync(segment: &Segment, kind: FileKind) -> Result<(), FlushError> {
+    match segment.file(kind) {
         Err(LogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+        file => file?.sync().at("sync", segment.path(kind)).map_err(FlushError::Lost),
     }
 }

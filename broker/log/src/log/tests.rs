@@ -21,6 +21,7 @@ mod files;
 mod flush;
 mod read;
 mod recovery;
+mod reopen;
 mod retention;
 mod roll;
 mod time;

@@ -123,7 +123,7 @@ impl Log {
     }
 
     /// Nothing that is published may lie behind the end.
-    fn lower_offsets(&mut self, end: Offset) {
+    pub(super) fn lower_offsets(&mut self, end: Offset) {
         let reader = self.reader();
         self.shared.set_end(end);
         self.shared.set_high_watermark(reader.high_watermark().min(end));

@@ -109,6 +109,7 @@ impl Partition {
             return;
         };
         writer.append(self, &terms, epoch, entries);
+        self.report_failure(writer);
         let moved = writer.settle(self, &terms);
         writer.start_flush(self);
         drop(guard);

@@ -34,7 +34,11 @@ impl Partition {
     pub fn retain(&self, now: TimestampMs) -> Result<Option<Deletion>, LogError> {
         let before = self.reader.start_offset();
         let deletion = match self.lock_writer().as_mut() {
-            Some(writer) => writer.log.retain(now)?,
+            Some(writer) => {
+                let deletion = writer.log.retain(now);
+                self.report_failure(writer);
+                deletion?
+            }
             None => None,
         };
         if self.reader.start_offset() != before {
@@ -60,8 +64,9 @@ impl Partition {
     }
 
     /// Gives the log away: no batch is taken any more, and all who wait hear of it. `None` if it was
-    /// given away before.
+    /// given away before. Waits for the disk if the log is just being opened again.
     pub fn retire(&self) -> Option<Log> {
+        let _alone = self.lock_healing();
         let writer = self.lock_writer().take().map(|mut writer| {
             writer.refuse_unsettled(&self.not_leader());
             writer.log

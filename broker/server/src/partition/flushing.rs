@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_log::{FlushJob, Log, LogError};
-use millrace_types::{Offset, TopicPartition};
+use millrace_log::{FlushError, FlushJob, Log, LogError};
+use millrace_types::Offset;
 use tokio::time::sleep;
 
 use super::{Partition, PartitionError, Writer};
@@ -18,11 +18,19 @@ pub(super) struct Flushing {
     pub(super) is_wanted: bool,
     /// A flush will be wanted when `flush.ms` has passed.
     is_timed: bool,
+    /// The disk has refused the last flush.
+    pub(super) is_owed: bool,
 }
 
 impl Flushing {
+    pub(super) const fn is_running(&self) -> bool {
+        self.is_running
+    }
+
     fn is_due(&self, log: &Log) -> bool {
-        self.is_wanted || log.unflushed_records() >= log.config().flush_messages
+        // A log that has failed is opened again first: that flushes it, too.
+        let is_wanted = self.is_wanted || log.unflushed_records() >= log.config().flush_messages;
+        is_wanted && log.failure().is_none()
     }
 }
 
@@ -53,7 +61,7 @@ impl Partition {
         }
     }
 
-    /// Flushes as long as there is need.
+    /// Flushes as long as there is need, and the disk does not refuse.
     async fn flush(self: Arc<Self>) {
         while let Some(job) = self.next_job() {
             let (job, outcome) = self
@@ -64,7 +72,9 @@ impl Partition {
                     (job, outcome)
                 })
                 .await;
-            self.flushed(&job, outcome);
+            if !self.flushed(&job, outcome) {
+                return;
+            }
         }
     }
 
@@ -76,25 +86,33 @@ impl Partition {
             match writer.log.prepare_flush() {
                 Ok(Some(job)) => return Some(job),
                 Ok(None) => {}
-                Err(error) => writer.flush_failed(&self.id, error),
+                Err(error) => writer.flush_failed(self, error),
             }
         }
         writer.flushing.is_running = false;
         None
     }
 
-    fn flushed(&self, job: &FlushJob, outcome: Result<(), LogError>) {
+    /// Returns whether to go on.
+    fn flushed(&self, job: &FlushJob, outcome: Result<(), FlushError>) -> bool {
         let terms = self.terms();
         let mut guard = self.lock_writer();
-        let Some(writer) = guard.as_mut() else { return };
-        if let Err(error) = writer.log.flushed(job, outcome) {
-            writer.flush_failed(&self.id, error);
+        let Some(writer) = guard.as_mut() else { return false };
+        let flushed = writer.log.flushed(job, outcome);
+        let is_done = flushed.is_ok();
+        match flushed {
+            Ok(()) => writer.flushing.is_owed = false,
+            Err(error) => {
+                writer.flushing.is_running = false;
+                writer.flush_failed(self, error);
+            }
         }
         let moved = writer.settle(self, &terms);
         drop(guard);
         if let Some(bytes) = moved {
             self.waiters.tell(bytes);
         }
+        is_done
     }
 }
 
@@ -127,9 +145,20 @@ impl Writer {
         });
     }
 
-    fn flush_failed(&mut self, partition: &TopicPartition, error: LogError) {
+    /// Starts the flush that the disk has refused before; returns whether there is one.
+    pub(super) fn flush_what_is_owed(&mut self, partition: &Arc<Partition>) -> bool {
+        if self.flushing.is_owed {
+            self.flushing.is_wanted = true;
+            self.start_flush(partition);
+        }
+        self.flushing.is_owed
+    }
+
+    fn flush_failed(&mut self, partition: &Partition, error: LogError) {
+        partition.report_flush(&error);
+        self.flushing.is_owed = true;
         let error = PartitionError::from(error);
-        tracing::error!(%partition, %error, "flush failed");
+        tracing::error!(partition = %partition.id, %error, "flush failed");
         self.refuse_unsettled(&error);
     }
 }

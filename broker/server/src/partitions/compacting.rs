@@ -1,8 +1,9 @@
 //! Compaction of all partitions whose policy says so, by one task: the dirtiest log first, one at a
 //! time, beside its writer.
 //!
-//! How a log is compacted is in `millrace_log::compaction`. A log that cannot be is left alone until
-//! the next start, as in Kafka: trying again would fail again and keep the others waiting.
+//! How a log is compacted is in `millrace_log::compaction`. A log that cannot be is left alone for a
+//! while: trying again at once would fail again and keep the others waiting.
+//! Differs from Kafka: there it is left alone until the next start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use millrace_log::compaction::{
     CLEANER_CHECKPOINT, Cleaning, CompactionError, CompactionOptions, Plan,
 };
 use millrace_types::{Offset, TopicId, TopicPartition};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Partitions;
 use crate::partition::Partition;
@@ -28,8 +29,8 @@ struct Compactor {
     is_cancelled: Arc<AtomicBool>,
     /// Below which offset each log is clean, and of which topic.
     cleaned: BTreeMap<TopicPartition, (Option<TopicId>, Offset)>,
-    /// Logs that could not be compacted.
-    failed: BTreeSet<(TopicPartition, TopicId)>,
+    /// Logs that could not be compacted, and when they are tried again.
+    failed: BTreeMap<(TopicPartition, TopicId), Instant>,
 }
 
 /// What one turn has done.
@@ -54,7 +55,7 @@ impl Partitions {
         });
         let mut compactor = Compactor {
             cleaned: BTreeMap::new(),
-            failed: BTreeSet::new(),
+            failed: BTreeMap::new(),
             partitions: Arc::clone(&self),
             is_cancelled,
         };
@@ -88,6 +89,9 @@ fn pause_after(turn: &Turn, settings: &CleanerConfig) -> Duration {
     }
 }
 
+/// How long a log is left alone that could not be compacted.
+const FAILED_REST: Duration = Duration::from_mins(5);
+
 /// The longest rest after a log, whatever the limit is.
 const PAUSE_MAX: Duration = Duration::from_mins(10);
 
@@ -112,9 +116,9 @@ impl Compactor {
                 tracing::error!(
                     partition = %id,
                     error,
-                    "log cannot be compacted and is left alone until the next start"
+                    "log cannot be compacted and is left alone for some minutes"
                 );
-                self.failed.insert(key);
+                self.failed.insert(key, Instant::now() + FAILED_REST);
             }
         }
         Turn::Compacted(size_bytes)
@@ -123,6 +127,7 @@ impl Compactor {
     /// The log with the largest share of records that were not looked at, of those that are due.
     fn dirtiest(&mut self) -> Option<(Arc<Partition>, Plan)> {
         let now = self.partitions.env.clock.now();
+        self.failed.retain(|_, until| *until > Instant::now());
         let mut dirtiest: Option<(Arc<Partition>, Plan)> = None;
         for partition in self.partitions.all() {
             if self.is_cancelled.load(Ordering::Relaxed) {
@@ -130,7 +135,7 @@ impl Compactor {
             }
             let is_wanted = partition.terms().config.log.cleanup.compacts;
             let key = (partition.id().clone(), partition.topic_id());
-            if !is_wanted || self.failed.contains(&key) {
+            if !is_wanted || self.failed.contains_key(&key) {
                 continue;
             }
             let checkpoint = self.checkpoint_of(&partition);
@@ -146,7 +151,7 @@ impl Compactor {
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
                     tracing::error!(partition = %key.0, error, "log cannot be looked at");
-                    self.failed.insert(key);
+                    self.failed.insert(key, Instant::now() + FAILED_REST);
                 }
             }
         }

@@ -2,17 +2,18 @@
 //! topic is gone. All of it touches the disk, so all of it runs where it may block.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrace_core::metadata::{Image, PartitionState};
-use millrace_log::{Log, LogConfig, LogError, RecoveryProgress};
+use millrace_log::{Log, LogConfig, LogError, LogOffsets, RecoveryProgress};
 use millrace_types::{TopicId, TopicPartition};
 use tokio::sync::mpsc;
 use tokio::time::interval;
 
 use super::{OpeningProgress, Partitions, Slot, TopicConfigs};
-use crate::partition::{Partition, Terms};
+use crate::partition::{Partition, Terms, text_of};
 
 /// How many logs are opened or closed at once: enough to keep a disk and the cores busy.
 const AT_ONCE: usize = 4;
@@ -21,9 +22,10 @@ const AT_ONCE: usize = 4;
 const PROGRESS_TOLD_EACH: Duration = Duration::from_millis(500);
 
 /// One partition to be opened.
-struct Opening {
-    state: PartitionState,
-    terms: Terms,
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    pub(super) state: PartitionState,
+    pub(super) terms: Terms,
 }
 
 impl Partitions {
@@ -70,23 +72,24 @@ impl Partitions {
     }
 
     fn open(&self, opening: Opening) {
-        let Opening { state, terms } = opening;
-        let (id, topic_id) = (state.partition, state.topic_id);
+        let Opening { state, terms } = &opening;
+        let (id, topic_id) = (state.partition.clone(), state.topic_id);
         let slot = match self.open_log(&id, topic_id, terms.config.log.clone()) {
             Ok(log) => {
                 let env = self.env.clone();
-                Slot::Open(Partition::new(env, id.clone(), topic_id, log, &terms))
+                Slot::Open(Partition::new(env, id.clone(), topic_id, log, terms))
             }
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(partition = %id, error, "partition cannot be opened");
-                Slot::Failed
+                let text = text_of(&error);
+                tracing::error!(partition = %id, error = %text, "partition cannot be opened");
+                self.env.ailing.report(&id, &text);
+                Slot::Failed(Box::new(opening))
             }
         };
         self.put(&id, topic_id, slot);
     }
 
-    fn open_log(
+    pub(super) fn open_log(
         &self,
         id: &TopicPartition,
         topic_id: TopicId,
@@ -132,9 +135,16 @@ impl Partitions {
     }
 
     fn delete(&self, id: &TopicPartition, topic_id: TopicId) {
-        let Some(Slot::Open(partition)) = self.take(id, topic_id) else { return };
-        let Some(log) = partition.retire() else { return };
-        if let Err(error) = self.delete_log(id, log) {
+        let deleted = match self.take(id, topic_id) {
+            Some(Slot::Open(partition)) => {
+                partition.retire().map_or(Ok(()), |log| self.delete_log(id, log))
+            }
+            // The next partition of that name clears away what is there.
+            Some(Slot::Failed(_)) => self.find_again(id),
+            None => Ok(()),
+        };
+        self.env.ailing.is_well(id);
+        if let Err(error) = deleted {
             let error: &dyn std::error::Error = &error;
             tracing::error!(partition = %id, error, "partition cannot be deleted");
         }
@@ -148,23 +158,28 @@ impl Partitions {
     }
 
     /// Closes every partition and writes down where its log ends; then the directory is marked clean,
-    /// if all went well. `broker_epoch` is told to the cluster at the next start.
+    /// if all went well with all of them. `broker_epoch` is told to the cluster at the next start.
     pub async fn close(self: &Arc<Self>, broker_epoch: Option<i64>) {
         let partitions: VecDeque<_> = self.all().into();
-        let total = partitions.len();
-        let closed = Arc::new(Mutex::new(std::collections::BTreeMap::new()));
-        let into = Arc::clone(&closed);
+        let closed = Arc::new(Mutex::new(self.offsets_of_failed()));
+        let are_clean = Arc::new(AtomicBool::new(self.failed().is_empty()));
+        let (into, all_are_clean) = (Arc::clone(&closed), Arc::clone(&are_clean));
         let mut done = Arc::clone(self).each(partitions, move |_, partition: Arc<Partition>| {
-            let Some(offsets) = close(&partition) else { return };
+            let Some(mut log) = partition.retire() else { return };
+            if let Err(error) = log.close() {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(partition = %partition.id(), error, "partition cannot be closed");
+                all_are_clean.store(false, Ordering::Relaxed);
+            }
             let mut closed = into.lock().unwrap_or_else(PoisonError::into_inner);
-            closed.insert(partition.id().clone(), offsets);
+            closed.insert(partition.id().clone(), offsets_of(&log));
         });
         while done.recv().await.is_some() {}
         let dir = Arc::clone(&self.dir);
         let outcome = self.env.blocking.run(move || {
             let closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
             dir.write_checkpoints(&closed)?;
-            if closed.len() == total { dir.mark_clean(broker_epoch) } else { Ok(()) }
+            if are_clean.load(Ordering::Relaxed) { dir.mark_clean(broker_epoch) } else { Ok(()) }
         });
         if let Err(error) = outcome.await {
             let error: &dyn std::error::Error = &error;
@@ -204,17 +219,11 @@ impl Partitions {
     }
 }
 
-fn close(partition: &Partition) -> Option<millrace_log::LogOffsets> {
-    let mut log = partition.retire()?;
-    if let Err(error) = log.close() {
-        let error: &dyn std::error::Error = &error;
-        tracing::error!(partition = %partition.id(), error, "partition cannot be closed");
-        return None;
-    }
+fn offsets_of(log: &Log) -> LogOffsets {
     let reader = log.reader();
-    Some(millrace_log::LogOffsets {
+    LogOffsets {
         recovery_point: log.recovery_point(),
         start_offset: reader.start_offset(),
         high_watermark: reader.high_watermark(),
-    })
+    }
 }

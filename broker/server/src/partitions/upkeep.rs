@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_core::config::broker::LogsConfig;
+use millrace_log::LogOffsets;
+use millrace_types::TopicPartition;
 use tokio::time::{Instant, sleep_until};
 
 use super::Partitions;
@@ -79,15 +81,21 @@ impl Partitions {
 
     /// Writes down where each log stands.
     pub fn checkpoint(&self) {
-        let offsets: BTreeMap<_, _> = self
-            .all()
-            .iter()
-            .filter_map(|partition| Some((partition.id().clone(), partition.offsets()?)))
-            .collect();
+        let mut offsets = self.offsets_of_failed();
+        let all = self.all();
+        offsets.extend(
+            all.iter().filter_map(|partition| Some((partition.id().clone(), partition.offsets()?))),
+        );
         if let Err(error) = self.dir.write_checkpoints(&offsets) {
             let error: &dyn std::error::Error = &error;
             tracing::error!(error, "checkpoints cannot be written");
         }
+    }
+
+    /// What is written down already of the logs that could not be opened: it holds on.
+    pub(super) fn offsets_of_failed(&self) -> BTreeMap<TopicPartition, LogOffsets> {
+        let failed = self.failed().into_iter();
+        failed.map(|id| (id.clone(), self.dir.checkpointed(&id))).collect()
     }
 
     /// Removes what is too old or too much, and forgets who was silent for too long.

@@ -2,6 +2,7 @@ use millrace_types::{LeaderEpoch, Offset};
 
 use super::{NOW, Place, Wanted, append, append_many, batch};
 use crate::config::LogConfig;
+use crate::log::FlushError;
 
 #[test]
 fn the_recovery_point_moves_when_the_job_is_done() {
@@ -86,7 +87,7 @@ fn a_failed_sync_ends_all_writing() {
         path: "0.log".into(),
         source: std::io::Error::other("no more sectors"),
     };
-    let error = log.flushed(&job, Err(error)).unwrap_err();
+    let error = log.flushed(&job, Err(FlushError::Lost(error))).unwrap_err();
     let text = error.to_string();
     assert!(text.ends_with("takes no more writes: cannot sync 0.log: no more sectors"), "{text}");
     assert!(log.flush().is_err());

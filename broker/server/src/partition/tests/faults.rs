@@ -84,7 +84,7 @@ async fn a_full_disk_refuses_and_serves_again_when_there_is_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sync_that_fails_is_told_to_who_waits_and_nothing_more_is_written() {
+async fn a_sync_that_fails_is_told_to_who_waits_and_ends_writing_until_the_log_is_opened_again() {
     let disk = FaultyDisk::new(1);
     let partition = open(env(&disk), Path::new(ROOT), &flushing_each()).unwrap();
     answered(send(&partition, 0)).await.unwrap();
@@ -96,6 +96,37 @@ async fn a_sync_that_fails_is_told_to_who_waits_and_nothing_more_is_written() {
     assert_eq!(partition.bounds().high_watermark, Offset::new(1));
     let refused = answered(send(&partition, 2)).await.unwrap_err();
     assert_eq!(refused.error_code(), ErrorCode::KafkaStorageError);
+    assert_eq!(partition.env.ailing.all(), [partition.id().clone()]);
+    assert!(partition.heal().unwrap());
+    // The producer repeats itself: what is there is found, what is not is written.
+    for sequence in [1, 2] {
+        let appended = answered(send(&partition, sequence)).await.unwrap();
+        assert_eq!(appended.base_offset, Offset::new(u64::try_from(sequence).unwrap()));
+    }
+    let disk = disk.crash(Loss::Unsynced);
+    let partition = open(env(&disk), Path::new(ROOT), &flushing_each()).unwrap();
+    assert_eq!(partition.bounds().end, Offset::new(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_a_full_disk_refuses_is_made_up_for_without_any_append() {
+    let disk = FaultyDisk::new(1);
+    let partition = open(env(&disk), Path::new(ROOT), &flushing_each()).unwrap();
+    let batch_bytes = candidate(&partition, Some(producer(0, 0)), &[b"x"]).size_bytes();
+    let room_bytes = u64::try_from(batch_bytes).unwrap();
+    disk.set_capacity_bytes(Some(disk.used_bytes() + room_bytes));
+    let refused = answered(send(&partition, 0)).await.unwrap_err();
+    assert_eq!(refused.error_code(), ErrorCode::KafkaStorageError);
+    assert_eq!(partition.bounds().end, Offset::new(1), "the batch fits, its epoch's file does not");
+    assert_eq!(partition.bounds().high_watermark, Offset::ZERO);
+    assert_eq!(partition.env.ailing.all(), [partition.id().clone()]);
+    assert!(!partition.heal().unwrap());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    disk.set_capacity_bytes(None);
+    assert!(!partition.heal().unwrap());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(partition.heal().unwrap());
+    assert_eq!(partition.bounds().high_watermark, Offset::new(1));
 }
 
 #[tokio::test(start_paused = true)]
