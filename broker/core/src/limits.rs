@@ -157,3 +157,7 @@ pub const COORDINATOR_REPLAY_READ_BYTES: usize = 1024 * 1024;
 
 /// How long a coordinator whose log cannot be read waits until it tries again, in milliseconds.
 pub const COORDINATOR_REPLAY_RETRY_MS: u64 = 1_000;
+
+/// How long a coordinator whose log is not committed to its end waits until it looks again, in
+/// milliseconds.
+pub const COORDINATOR_SETTLE_RETRY_MS: u64 = 10;

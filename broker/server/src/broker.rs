@@ -144,10 +144,12 @@ impl Broker {
         });
     }
 
-    /// Has `/readyz` tell of partitions.
+    /// Has `/readyz` tell of partitions and groups.
     fn tell_what_is_missing(&self) {
         let ailing = Arc::clone(&self.env.ailing);
         self.readiness().ask("partitions", move || ailing.text());
+        let groups = Arc::clone(&self.groups);
+        self.readiness().ask("groups", move || groups.loading());
     }
 
     /// Starts what is done from time to time.

@@ -42,6 +42,14 @@ pub enum CoordinatorLogError {
 /// Why a log cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
+    /// What stands at the end of the log is not committed yet, and may be.
+    #[error("log ends at {end}, but only what is below {high_watermark} is committed")]
+    Unsettled {
+        /// The high watermark.
+        high_watermark: Offset,
+        /// The end.
+        end: Offset,
+    },
     /// The log does not give its bytes.
     #[error("log cannot be read at offset {offset}")]
     Read {
@@ -159,8 +167,9 @@ impl CoordinatorLog {
         Ok(appending)
     }
 
-    /// Reads everything that is committed, in order; what an aborted transaction wrote is left out.
-    /// Waits for the disk: to be called where that is allowed.
+    /// Reads everything in order; what an aborted transaction wrote is left out. All of it has to be
+    /// committed: what is committed later would be missing in the coordinator and come up at the
+    /// next start. Waits for the disk: to be called where that is allowed.
     ///
     /// # Errors
     /// See [`ReplayError`].
@@ -170,6 +179,10 @@ impl CoordinatorLog {
     ) -> Result<ReplayedLog, ReplayError> {
         let reader = self.partition.reader();
         let upper_bound = reader.high_watermark();
+        let end = reader.end_offset();
+        if upper_bound < end {
+            return Err(ReplayError::Unsettled { high_watermark: upper_bound, end });
+        }
         let mut replayed = ReplayedLog { from: reader.start_offset(), to: upper_bound, records: 0 };
         let mut transactions = Transactions::default();
         let mut offset = replayed.from;

@@ -70,10 +70,20 @@ impl Follow for Follower {
         self.has_started = true;
         self.readiness.is_done(LOGS);
     }
+
+    fn hear(&mut self, trouble: Option<&str>) {
+        match trouble {
+            Some(reason) => self.readiness.wait_for(METADATA, reason.to_owned()),
+            None => self.readiness.is_done(METADATA),
+        }
+    }
 }
 
 /// What the broker waits for while logs are opened.
 const LOGS: &str = "logs";
+
+/// What the broker waits for while no change of the metadata can be made durable.
+const METADATA: &str = "metadata";
 
 impl Follower {
     /// Tells how far the start is. Later, topics come and go while the broker serves.

@@ -139,9 +139,11 @@ impl Groups {
         Ok(groups)
     }
 
-    /// How many coordinators are still reading their logs.
-    pub fn loading(&self) -> usize {
-        self.shards().iter().filter(|shard| shard.is_loading()).count()
+    /// How many coordinators are still reading their logs, of how many; `None` if none is.
+    pub fn loading(&self) -> Option<String> {
+        let shards = self.read();
+        let count = shards.values().filter(|shard| shard.is_loading()).count();
+        (count > 0).then(|| format!("{count} of {} coordinators read their logs", shards.len()))
     }
 
     fn shard_of(&self, image: &Image, group: &GroupId) -> Result<Arc<Shard>, GroupError> {

@@ -44,6 +44,9 @@ pub struct Metadata {
 pub trait Follow: Send + 'static {
     /// Closes, opens and changes what the delta says, then publishes the image.
     fn follow(&mut self, change: Change) -> impl Future<Output = ()> + Send;
+
+    /// Hears why no change can be made durable, and with `None` that one can be again.
+    fn hear(&mut self, trouble: Option<&str>);
 }
 
 /// A change that is durable.

@@ -55,7 +55,7 @@ impl World {
     /// Starts on what is on the disk, and waits until the groups are loaded.
     async fn on(disk: FaultyDisk, gone: &[TopicId]) -> World {
         let world = World::loading(disk, gone);
-        while world.groups.loading() > 0 {
+        while world.groups.loading().is_some() {
             tokio::task::yield_now().await;
         }
         world
@@ -327,7 +327,7 @@ async fn a_commit_that_the_disk_refuses_is_refused_and_forgotten() {
         "{refused:?}"
     );
     world.disk.set_capacity_bytes(None);
-    while world.groups.loading() > 0 {
+    while world.groups.loading().is_some() {
         sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(world.fetch().await, Some(5));

@@ -83,7 +83,7 @@ impl Metadata {
         let rack = config.rack.clone();
         let is_first_start = image.cluster_id().is_none();
         let config = Arc::new(config);
-        let mut driver = Driver { broker, file, config, image, store, follower };
+        let mut driver = Driver { broker, file, config, image, store, follower, is_failing: false };
         let named = name_cluster::decide(&driver.image, &meta.cluster_id)?;
         let registration = RegisterBroker {
             broker_id: broker,

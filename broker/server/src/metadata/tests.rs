@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use millrace_core::config::listener::Endpoint;
 use millrace_core::config::{BrokerConfig, StaticConfig};
@@ -30,6 +31,7 @@ struct State {
     image: Arc<Image>,
     open: BTreeMap<TopicPartition, i32>,
     max_connections: Option<u32>,
+    trouble: Option<String>,
 }
 
 impl Follow for Followed {
@@ -50,6 +52,10 @@ impl Follow for Followed {
             state.max_connections = Some(config.network.max_connections);
         }
         state.image = change.image;
+    }
+
+    fn hear(&mut self, trouble: Option<&str>) {
+        self.0.lock().unwrap().trouble = trouble.map(str::to_owned);
     }
 }
 
@@ -167,7 +173,13 @@ async fn a_full_disk_refuses_changes_until_there_is_room() {
         assert!(matches!(error, Unavailable::Storage { .. }), "{error}");
         assert_eq!(run.image().topics_count(), 1);
     }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let trouble = run.followed.0.lock().unwrap().trouble.clone();
+    assert!(trouble.is_some_and(|text| text.starts_with("cannot write")), "it is said why");
     disk.set_capacity_bytes(None);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // Nobody has to ask for a change.
+    assert_eq!(run.followed.0.lock().unwrap().trouble, None);
     run.create("a").await.unwrap().remove(0).unwrap();
     assert_eq!(run.image().topics_count(), 2);
     run.end().await;

@@ -28,15 +28,20 @@ impl Shard {
     async fn run_load(self: Arc<Self>) {
         let started_at = Instant::now();
         loop {
+            let mut retry_ms = limits::COORDINATOR_REPLAY_RETRY_MS;
             let (log, config) = (self.log.clone(), self.config.clone());
             match self.env.blocking.run(move || replay(&log, &config)).await {
                 Ok(loaded) => return self.loaded(loaded, started_at.elapsed()),
+                // A flush is under way, most likely.
+                Err(ReplayError::Unsettled { .. }) => {
+                    retry_ms = limits::COORDINATOR_SETTLE_RETRY_MS;
+                }
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
                     tracing::error!(coordinator = %self.index, error, "groups cannot be loaded");
                 }
             }
-            let retry = Duration::from_millis(limits::COORDINATOR_REPLAY_RETRY_MS);
+            let retry = Duration::from_millis(retry_ms);
             tokio::select! {
                 biased;
                 () = self.env.tasks.stopping().cancelled() => return,
