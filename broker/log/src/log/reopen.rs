@@ -19,7 +19,7 @@ use millrace_types::{Offset, TimestampMs};
 
 use super::{Failure, Log, LogOptions};
 use crate::config::LogConfig;
-use crate::disk::{Disk, OpenMode};
+use crate::disk::{Disk, OpenMode, Patience};
 use crate::error::{IoContext, LogError};
 use crate::file_name::FileKind;
 use crate::reader::{LogReader, Shared};
@@ -133,7 +133,8 @@ impl ReopenJob {
         if file.len().at("measure", &path)? > size_bytes {
             file.set_len(size_bytes).at("cut", &path)?;
         }
-        let first = segment.first_batch_reaching(self.recovery_point, size_bytes)?;
+        let first =
+            segment.first_batch_reaching(self.recovery_point, size_bytes, Patience::Waits)?;
         let mut position = first.map_or(size_bytes, |batch| batch.position);
         let mut chunk = Vec::new();
         while position < size_bytes {
