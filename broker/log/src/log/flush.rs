@@ -185,8 +185,13 @@ impl Log {
     /// The log has failed, or the disk does not take the index entries or the snapshot.
     pub fn prepare_flush(&mut self) -> Result<Option<FlushJob>, LogError> {
         self.check_working()?;
-        let takes_snapshot = self.unsynced.bytes_since_snapshot >= SNAPSHOT_EVERY_BYTES;
-        self.prepare(takes_snapshot)
+        self.prepare(self.is_snapshot_due())
+    }
+
+    /// Whether so much was written since the last snapshot that a flush takes one: else a start after
+    /// a crash would have all that to read.
+    pub const fn is_snapshot_due(&self) -> bool {
+        self.unsynced.bytes_since_snapshot >= SNAPSHOT_EVERY_BYTES
     }
 
     pub(super) fn prepare(&mut self, takes_snapshot: bool) -> Result<Option<FlushJob>, LogError> {

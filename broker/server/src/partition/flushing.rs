@@ -1,5 +1,6 @@
 //! Making the log durable: `flush.messages` before the answer, `flush.ms` some time, both with one
-//! fsync for all that was written until it began, on a thread that may wait for the disk.
+//! fsync for all that was written until it began, on a thread that may wait for the disk. What no
+//! config asks for is flushed when there is much of it, so that no crash leaves much to be read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,11 +46,20 @@ pub(super) fn ready_end(log: &Log, end: Offset) -> Offset {
 }
 
 impl Partition {
-    /// Makes all that is in the log now durable, some time soon.
-    pub fn request_flush(self: &Arc<Self>) {
-        if let Some(writer) = self.lock_writer().as_mut() {
-            writer.flushing.is_wanted = true;
-            writer.start_flush(self);
+    /// Makes the log durable if a start after a crash would have much of it to read.
+    pub async fn bound_recovery(self: Arc<Self>) {
+        if self.takes_up_flushing() {
+            self.flush().await;
+        }
+    }
+
+    fn takes_up_flushing(&self) -> bool {
+        match self.lock_writer().as_mut() {
+            Some(writer) if writer.log.is_snapshot_due() && !writer.flushing.is_running => {
+                (writer.flushing.is_wanted, writer.flushing.is_running) = (true, true);
+                true
+            }
+            Some(_) | None => false,
         }
     }
 

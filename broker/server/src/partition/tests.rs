@@ -248,6 +248,20 @@ async fn a_segment_that_is_done_with_is_flushed_unasked() {
 }
 
 #[tokio::test]
+async fn much_that_no_config_asks_to_be_flushed_is_flushed_by_upkeep() {
+    let home = Home::new(|_| {});
+    let partition = home.open();
+    let value = vec![0; 1_000_000];
+    for (count, durable) in [(3, 0), (70, 73), (3, 73)] {
+        for _ in 0..count {
+            answered(append(&partition, &[&value])).await.unwrap();
+        }
+        Arc::clone(&partition).bound_recovery().await;
+        assert_eq!(partition.offsets().unwrap().recovery_point, Offset::new(durable));
+    }
+}
+
+#[tokio::test]
 async fn a_long_poll_is_woken_by_an_append() {
     let home = Home::new(|_| {});
     let partition = home.open();

@@ -1,5 +1,5 @@
 //! What is done for all partitions from time to time, by one task: checkpoints, retention, forgotten
-//! producers, files whose time has come.
+//! producers, files whose time has come, flushes that no config asks for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use super::Partitions;
 pub struct UpkeepIntervals {
     /// Writing checkpoints.
     pub checkpoint: Duration,
+    /// Flushing what no config asks to be flushed.
+    pub flush: Duration,
     /// Retention, and forgetting producers with it.
     pub retention: Duration,
     /// How long a silent producer is remembered, in milliseconds.
@@ -36,6 +38,7 @@ impl UpkeepIntervals {
             .min(config.log_start_checkpoint_interval_ms);
         UpkeepIntervals {
             checkpoint: Duration::from_millis(checkpoint_ms),
+            flush: Duration::from_millis(config.recovery_point_checkpoint_interval_ms),
             retention: Duration::from_millis(config.retention_check_interval_ms),
             producer_id_expiration_ms: config.producer_id_expiration_ms,
         }
@@ -49,6 +52,7 @@ impl Partitions {
         let stopping = self.env.tasks.stopping().clone();
         let start = Instant::now();
         let mut checkpoint_at = later(start, intervals().checkpoint);
+        let mut flush_at = later(start, intervals().flush);
         let mut retention_at = later(start, intervals().retention);
         loop {
             let deletion_at = if self.lock_deletions().is_empty() {
@@ -56,7 +60,7 @@ impl Partitions {
             } else {
                 later(Instant::now(), DELETION_CHECK)
             };
-            let next = checkpoint_at.min(retention_at).min(deletion_at);
+            let next = checkpoint_at.min(flush_at).min(retention_at).min(deletion_at);
             tokio::select! { biased;
                 () = stopping.cancelled() => return,
                 () = sleep_until(next) => {}
@@ -65,6 +69,13 @@ impl Partitions {
             if now >= retention_at {
                 retention_at = later(now, intervals.retention);
                 self.run(move |this| this.retain(intervals.producer_id_expiration_ms)).await;
+            }
+            if now >= flush_at {
+                flush_at = later(now, intervals.flush);
+                // One after the other: nobody waits for it, others may need the disk.
+                for partition in self.all() {
+                    partition.bound_recovery().await;
+                }
             }
             if now >= checkpoint_at {
                 checkpoint_at = later(now, intervals.checkpoint);
@@ -114,7 +125,7 @@ impl Partitions {
         }
     }
 
-    /// Removes the files whose time has come.
+    /// Removes the files whose time has come, flushes that no config asks for.
     fn delete_due(&self) {
         let now = self.env.clock.now();
         let due: Vec<_> =
