@@ -19,8 +19,17 @@ pub fn cpu_seconds(id: u32) -> Result<f64> {
 
 /// Resident memory of a process, in MiB.
 pub fn resident_mib(id: u32) -> Result<f64> {
+    memory_mib(id, "VmRSS:")
+}
+
+/// The most that it ever was.
+pub fn peak_resident_mib(id: u32) -> Result<f64> {
+    memory_mib(id, "VmHWM:")
+}
+
+fn memory_mib(id: u32, name: &str) -> Result<f64> {
     let text = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }
@@ -29,7 +38,7 @@ pub fn resident_mib(id: u32) -> Result<f64> {
 const UNWRITTEN_BYTES_MAX: u64 = 256 << 20;
 
 /// How long a run waits for that at most: others may be writing, too.
-const QUIET_WAIT_MAX: Duration = Duration::from_secs(20);
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Waits until hardly anything is left to be written to disks, by whomever: a run that begins
 /// behind another's bytes measures the disk.

@@ -27,6 +27,9 @@ struct Args {
     /// Runs of each point and maker; the median counts.
     #[arg(long, global = true, default_value_t = 3)]
     rounds: usize,
+    /// Bytes of the values that are produced and fetched.
+    #[arg(long, global = true, value_delimiter = ',', default_value = "100,1024,65536")]
+    values: Vec<usize>,
     /// Leaves Apache Kafka out.
     #[arg(long, global = true)]
     alone: bool,
@@ -65,7 +68,13 @@ enum What {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let suite = suite::Suite::new(args.rounds, args.alone, args.write, args.dir)?;
+    let settings = suite::Settings {
+        rounds: args.rounds,
+        values: args.values,
+        is_alone: args.alone,
+        writes: args.write,
+    };
+    let suite = suite::Suite::new(settings, args.dir)?;
     match args.what {
         What::Produce => suite.produce(),
         What::Fetch => suite.fetch(),

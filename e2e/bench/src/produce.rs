@@ -1,6 +1,5 @@
 //! Throughput of produce: full batches, five requests in flight on each connection.
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -20,6 +19,9 @@ const RUN_BYTES_MAX: u64 = 1 << 30;
 
 /// How long a run takes at most.
 const RUN_MAX: Duration = Duration::from_secs(2);
+
+/// How long a broker takes at most to remove the files of a topic that is gone.
+const DELETION_WAIT: Duration = Duration::from_millis(1_500);
 
 /// One run's result.
 #[derive(Clone, Copy, Debug)]
@@ -58,12 +60,17 @@ pub fn run(server: &Server, load: Load, producers: usize) -> Result<Throughput> 
     let throughput = thread::scope(|scope| {
         let mut workers = Vec::new();
         for number in 0..producers {
-            let partition = i32::try_from(number)? % partitions;
-            let request = load.request(&topic, partition)?;
+            // One producer takes turns with all partitions, or the segment of the only one would be
+            // rolled and flushed within the run.
+            let first = i32::try_from(number)? % partitions;
+            let requests: Vec<Vec<u8>> = (first..partitions)
+                .step_by(producers)
+                .map(|partition| load.request(&topic, partition))
+                .collect::<Result<_>>()?;
             let peer = Peer::connect(&server.address())?;
             let (acked, stop) = (&acked, &stop);
             let bytes = load.batch_value_bytes() as u64;
-            workers.push(scope.spawn(move || pump(peer, &request, bytes, acked, stop)));
+            workers.push(scope.spawn(move || pump(peer, &requests, bytes, acked, stop)));
         }
         thread::sleep(Duration::from_millis(500));
         let (before, cpu_before, start) =
@@ -81,29 +88,35 @@ pub fn run(server: &Server, load: Load, producers: usize) -> Result<Throughput> 
         Ok::<_, anyhow::Error>(throughput)
     })?;
     admin.delete_topic(&topic)?;
+    // Its files go a little later, at the cost of the broker.
+    thread::sleep(DELETION_WAIT);
     Ok(throughput)
 }
 
 fn pump(
     mut peer: Peer,
-    request: &[u8],
+    requests: &[Vec<u8>],
     bytes: u64,
     acked: &AtomicU64,
     stop: &AtomicBool,
 ) -> Result<()> {
-    let mut open = VecDeque::new();
+    let mut requests = requests.iter().cycle();
+    let mut open = 0;
     loop {
         let is_stopping = stop.load(Ordering::Relaxed);
-        if is_stopping && open.is_empty() {
+        if is_stopping && open == 0 {
             return Ok(());
         }
-        if !is_stopping && open.len() < IN_FLIGHT_MAX {
+        if !is_stopping
+            && open < IN_FLIGHT_MAX
+            && let Some(request) = requests.next()
+        {
             peer.stream.write_all(request)?;
-            open.push_back(());
+            open += 1;
             continue;
         }
         check_produced(&peer.answer()?)?;
-        open.pop_front();
+        open -= 1;
         acked.fetch_add(bytes, Ordering::Relaxed);
     }
 }

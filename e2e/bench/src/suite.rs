@@ -7,33 +7,47 @@ use millrace_wire::record::Codec;
 use tempfile::TempDir;
 
 use crate::bare::{self, Loop};
-use crate::figures::{median, resident_mib, wait_for_quiet_disk};
+use crate::figures::{median, peak_resident_mib, wait_for_quiet_disk};
 use crate::peer::Load;
 use crate::produce::Throughput;
 use crate::report::Table;
 use crate::server::{Maker, Server};
 use crate::{fetch, latency, life, produce};
 
-/// The settings of a run.
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Runs of each point and maker.
+    pub rounds: usize,
+    /// Bytes of the values that are produced and fetched.
+    pub values: Vec<usize>,
+    /// Whether Apache Kafka is left out.
+    pub is_alone: bool,
+    /// Whether the tables go into the document.
+    pub writes: bool,
+}
+
+/// A run of the benchmarks.
 pub struct Suite {
-    rounds: usize,
+    settings: Settings,
     makers: Vec<Maker>,
-    write: bool,
     dir: TempDir,
 }
 
 impl Suite {
     /// Makes the folder for the data.
-    pub fn new(rounds: usize, alone: bool, write: bool, dir: Option<PathBuf>) -> Result<Suite> {
-        let makers =
-            if alone { vec![Maker::Millrace] } else { vec![Maker::Millrace, Maker::Kafka] };
+    pub fn new(settings: Settings, dir: Option<PathBuf>) -> Result<Suite> {
+        let mut makers = vec![Maker::Millrace];
+        if !settings.is_alone {
+            makers.push(Maker::Kafka);
+        }
         let place = dir.unwrap_or_else(std::env::temp_dir);
         let dir = tempfile::Builder::new().prefix("millrace-bench-").tempdir_in(place)?;
-        Ok(Suite { rounds, makers, write, dir })
+        Ok(Suite { settings, makers, dir })
     }
 
     fn finish(&self, table: &Table) -> Result<()> {
-        if self.write { table.write() } else { Ok(()) }
+        if self.settings.writes { table.write() } else { Ok(()) }
     }
 
     fn new_dir(&self, name: &str) -> Result<PathBuf> {
@@ -57,7 +71,7 @@ impl Suite {
         mut run: impl FnMut(&Server) -> Result<Throughput>,
     ) -> Result<Vec<Throughput>> {
         let mut runs: Vec<Vec<Throughput>> = servers.iter().map(|_| Vec::new()).collect();
-        for _ in 0..self.rounds {
+        for _ in 0..self.settings.rounds {
             for (server, runs) in servers.iter().zip(&mut runs) {
                 wait_for_quiet_disk()?;
                 runs.push(run(server)?);
@@ -71,7 +85,7 @@ impl Suite {
         let mut table = Table::new("produce", &PRODUCE_COLUMNS);
         let servers = self.start_all("produce")?;
         for codec in [Codec::None, Codec::Lz4] {
-            for value_bytes in [100, 1024, 65_536] {
+            for &value_bytes in &self.settings.values {
                 for producers in [1, 50] {
                     for acks in [-1, 1] {
                         let batch_bytes = if producers == 1 { 900_000 } else { 131_072 };
@@ -90,18 +104,24 @@ impl Suite {
                 }
             }
         }
-        for server in &servers {
-            let memory = format!("{:.0} MiB resident after this load", resident_mib(server.id())?);
-            table.row(&[format!("{:?}", server.maker), memory]);
-        }
+        self.note_memory(&mut table, &servers)?;
         self.finish(&table)
+    }
+
+    /// Adds how much memory each broker ever took while it was measured.
+    fn note_memory(&self, table: &mut Table, servers: &[Server]) -> Result<()> {
+        for server in servers {
+            let peak = peak_resident_mib(server.id())?;
+            table.note(&format!("{:?} held at most {peak:.0} MiB resident.", server.maker));
+        }
+        Ok(())
     }
 
     /// Throughput of fetch.
     pub fn fetch(&self) -> Result<()> {
         let mut table = Table::new("fetch", &FETCH_COLUMNS);
         let servers = self.start_all("fetch")?;
-        for value_bytes in [100, 1024, 65_536] {
+        for &value_bytes in &self.settings.values {
             for fetchers in [1, 4] {
                 let load = Load { value_bytes, batch_bytes: 131_072, codec: Codec::None, acks: -1 };
                 let filled: Vec<fetch::Filled> = servers
@@ -118,6 +138,7 @@ impl Suite {
                 table.row(&cells);
             }
         }
+        self.note_memory(&mut table, &servers)?;
         self.finish(&table)
     }
 
@@ -132,7 +153,7 @@ impl Suite {
             }
             let mut runs: Vec<Vec<latency::Latencies>> =
                 servers.iter().map(|_| Vec::new()).collect();
-            for _ in 0..self.rounds {
+            for _ in 0..self.settings.rounds {
                 for (server, runs) in servers.iter().zip(&mut runs) {
                     wait_for_quiet_disk()?;
                     runs.push(latency::run(server, rate)?);
@@ -165,14 +186,16 @@ impl Suite {
                 table.row(&[format!("{maker:?}"), figure.to_owned(), value]);
             };
             let dir = |name: &str| self.new_dir(&format!("{name}-{maker:?}"));
-            let mut starts: Vec<f64> = (0..self.rounds)
+            let mut starts: Vec<f64> = (0..self.settings.rounds)
                 .map(|_| life::first_record(maker, &dir("first")?))
                 .collect::<Result<_>>()?;
             row("start to first acknowledged record", format!("{:.3} s", median(&mut starts)));
+            wait_for_quiet_disk()?;
             let restart = life::after_kill(maker, &dir("kill")?)?;
             row("the same after kill -9 with 5 GB of log", format!("{restart:.3} s"));
             self.new_dir(&format!("kill-{maker:?}"))?;
             for count in [1_000, 10_000] {
+                wait_for_quiet_disk()?;
                 let cost = life::partitions(maker, &dir("partitions")?, count)?;
                 row("resident memory, idle", format!("{:.1} MiB", cost.idle_mib));
                 row(&format!("making {count} topics"), format!("{:.2} s", cost.create_s));
@@ -213,7 +236,7 @@ impl Suite {
     ) -> Result<()> {
         let dir: &Path = self.dir.path();
         let (mut ours, mut bare) = (Vec::new(), Vec::new());
-        for _ in 0..self.rounds {
+        for _ in 0..self.settings.rounds {
             wait_for_quiet_disk()?;
             bare.push(bare::run(which, dir)?);
             wait_for_quiet_disk()?;
