@@ -14,8 +14,28 @@ pub const FRAME_READ_BYTES: usize = 256 * 1024;
 /// come in.
 pub const FRAME_RESERVE_BYTES: usize = 1024 * 1024;
 
-/// How long a frame that passed the budget may take to get complete, in milliseconds.
+/// Frames up to this size share a quarter of the budget of requests, in bytes.
+pub const FRAME_SMALL_BYTES_MAX: usize = 64 * 1024;
+
+/// Frames above that and up to this size share half of the budget, in bytes: what clients send whose
+/// limits (1 MiB) nobody has raised, with headers.
+pub const FRAME_USUAL_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
+
+/// Frames above that and up to this size share a quarter of the budget, in bytes. Of larger ones one
+/// at a time is let in, beside the budget.
+pub const FRAME_LARGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// While others wait for its room, a frame must move on in this time, in milliseconds ...
+pub const FRAME_PAUSE_MS_MAX: u64 = 500;
+
+/// ... by so many bytes, or be complete, ...
+pub const FRAME_PROGRESS_BYTES_MIN: usize = 16 * 1024;
+
+/// ... and in any case be complete in this time, in milliseconds, ...
 pub const FRAME_HOLDS_UP_OTHERS_MS_MAX: u64 = 10_000;
+
+/// ... and one more millisecond for so many bytes of its length.
+pub const FRAME_BYTES_PER_MS_MIN: u64 = 1024;
 
 /// What requests in flight may take together where `queued.max.request.bytes` is not set (Kafka: no
 /// bound), in bytes.

@@ -89,15 +89,18 @@ macro_rules! answers {
     };
 }
 
-/// The same for a handler that may wait for other clients (joins). It is dropped when its client is
-/// gone; the next request of the connection is not started before it has answered.
+/// A command to the coordinator of a group that may wait for other clients (joins): `fn command(
+/// &RequestContext, &Request<'_>) -> impl Command` and `fn answer` that makes the response of what
+/// it answers. Meanwhile the frame and its share of the budget are given back. The wait ends when the
+/// client is gone; the next request of the connection is not started before it has ended.
 macro_rules! waits {
     ($module:ident) => {
         |context, frame| {
             let reply: crate::reply::ReplyFuture = Box::pin(async move {
-                let request = context.decode(&frame.bytes)?;
-                let response = $module::handle(&context, request).await?;
-                context.reply(&response)
+                let command = $module::command(&context, &context.decode(&frame.bytes)?);
+                drop(frame);
+                let answer = group_fields::ask(&context, command).await;
+                context.reply(&$module::answer(&context, answer))
             });
             Box::pin(std::future::ready(Ok(Outcome::Wait(reply))))
         }

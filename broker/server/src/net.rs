@@ -112,7 +112,7 @@ impl Net {
         let (budget, admission) = (Arc::clone(&self.budget), Arc::clone(&self.admission));
         metrics.sample_with(move |sampled| {
             sampled.connections.set(gauge_value(admission.connections()));
-            sampled.requests_in_flight_bytes.set(gauge_value(budget.used_bytes()));
+            sampled.requests_in_flight_bytes.set(gauge_value(budget.received_bytes()));
         });
     }
 

@@ -85,10 +85,10 @@ pub enum Refusal {
         /// The limit.
         idle: Duration,
     },
-    /// The frame took the last of the memory for requests and did not get ready.
+    /// The frame had room in the memory for requests that others waited for, and did not get ready.
     #[error(
-        "frame of {size_bytes} bytes with {received_bytes} received held the last of \
-         queued.max.request.bytes={budget_bytes} for {} ms", held.as_millis()
+        "frame of {size_bytes} bytes with {received_bytes} received gives way to others after {} \
+         ms: its share of queued.max.request.bytes={budget_bytes} is full", held.as_millis()
     )]
     Starving {
         /// Length of the frame.
@@ -97,7 +97,7 @@ pub enum Refusal {
         received_bytes: usize,
         /// The budget of all requests in flight.
         budget_bytes: usize,
-        /// How long it held the others up.
+        /// How long it had room.
         held: Duration,
     },
 }

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_core::group::{JoinRequest, Joined, JoinedMember, Protocol};
+use millrace_core::group::{GroupError, JoinRequest, Joined, JoinedMember, MemberId, Protocol};
 use millrace_wire::messages::join_group::{Request, Response, ResponseMember};
 
 use super::RequestContext;
 use super::group_fields::{
-    ask, code, group, instance, instance_text, member, member_text, optional_text, text,
+    code, group, instance, instance_text, member, member_text, optional_text, text,
 };
-use crate::refusal::Refusal;
 
 /// The first version whose clients can be told their id before they join. Source: KIP-394.
 const MEMBER_ID_FIRST_FROM: i16 = 4;
@@ -20,24 +19,24 @@ const NULL_PROTOCOL_FROM: i16 = 7;
 /// The first version whose leaders can be told to keep the assignment. Source: KIP-814.
 const SKIP_ASSIGNMENT_FROM: i16 = 9;
 
-/// Joins, and answers when the generation is complete.
-pub async fn handle(
+/// The response once the generation is complete.
+pub fn answer(
     context: &RequestContext,
-    request: Request<'_>,
-) -> Result<Response<'static>, Refusal> {
-    let (member, result) = ask(context, command(context, &request)).await;
+    (member, result): (Option<MemberId>, Result<Joined, GroupError>),
+) -> Response<'static> {
     let response = Response {
         error_code: code(context, &result),
         member_id: member_text(member.as_ref()),
         ..Response::default()
     };
-    Ok(match result {
+    match result {
         Ok(joined) => fill(response, &joined, context.version),
         Err(_) => Response { protocol_name: protocol_text(None, context.version), ..response },
-    })
+    }
 }
 
-fn command(context: &RequestContext, request: &Request<'_>) -> JoinRequest {
+/// What the client asks of the coordinator.
+pub fn command(context: &RequestContext, request: &Request<'_>) -> JoinRequest {
     let random = &context.broker.env().random;
     let protocols = request.protocols.iter().map(|protocol| Protocol {
         name: (&*protocol.name).into(),

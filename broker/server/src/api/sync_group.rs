@@ -2,23 +2,19 @@
 //! leader.
 
 use bytes::Bytes;
-use millrace_core::group::SyncRequest;
+use millrace_core::group::{GroupError, SyncRequest, Synced};
 use millrace_wire::messages::sync_group::{Request, Response};
 
 use super::RequestContext;
-use super::group_fields::{ask, code, generation, group, instance, member, optional_text};
-use crate::refusal::Refusal;
+use super::group_fields::{code, generation, group, instance, member, optional_text};
 
-/// Answers when the leader's decision is durable.
-pub async fn handle(
-    context: &RequestContext,
-    request: Request<'_>,
-) -> Result<Response<'static>, Refusal> {
+/// What the client asks of the coordinator.
+pub fn command(_: &RequestContext, request: &Request<'_>) -> SyncRequest {
     let assignments = request.assignments.iter().filter_map(|assignment| {
         let member = member(&assignment.member_id)?;
         Some((member, Bytes::copy_from_slice(&assignment.assignment)))
     });
-    let command = SyncRequest {
+    SyncRequest {
         group: group(&request.group_id),
         generation: generation(request.generation_id),
         member: member(&request.member_id),
@@ -26,10 +22,13 @@ pub async fn handle(
         protocol_type: request.protocol_type.as_deref().map(Into::into),
         protocol: request.protocol_name.as_deref().map(Into::into),
         assignments: assignments.collect(),
-    };
-    let result = ask(context, command).await;
+    }
+}
+
+/// The response once the leader's decision is durable.
+pub fn answer(context: &RequestContext, result: Result<Synced, GroupError>) -> Response<'static> {
     let response = Response { error_code: code(context, &result), ..Response::default() };
-    Ok(match result {
+    match result {
         Ok(synced) => Response {
             protocol_type: optional_text(synced.protocol_type.as_ref()),
             protocol_name: optional_text(synced.protocol.as_ref()),
@@ -37,5 +36,5 @@ pub async fn handle(
             ..response
         },
         Err(_) => response,
-    })
+    }
 }

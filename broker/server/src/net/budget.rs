@@ -1,32 +1,67 @@
-//! The memory that all requests in flight may take together.
+//! The memory that all requests in flight may take together, so that no frame waits for ever for
+//! others that never end.
 //!
-//! A frame is charged for what was received of it, not for the length that it claims. The first few
-//! kilobytes of a frame are never refused, so that small requests (heartbeats, metadata) pass even
-//! when large ones wait. Past the limit, frames wait, except that one frame at a time may go on:
-//! otherwise frames that are each half received could wait for each other for ever.
+//! The first few kilobytes of a frame are always let in. A longer frame then takes room for its whole
+//! length, in one of four lanes, and keeps it until its request is done:
+//!
+//! ```text
+//!   frame of                              room of all frames in the lane
+//!   up to FRAME_SMALL_BYTES_MAX           1/4 of the budget
+//!   up to FRAME_USUAL_BYTES_MAX           1/2
+//!   up to FRAME_LARGE_BYTES_MAX           1/4, or one frame
+//!   longer                                one frame
+//! ```
+//! Each lane lets frames in by their turn. Small frames never wait for large ones, and no two frames
+//! wait for each other: who is in needs nothing more. Memory is taken as bytes come, but room by the
+//! length that a frame claims, so claims must not be worth anything by themselves: while somebody
+//! waits for a lane, every frame in it that stands still or is too slow gives way
+//! ([`Charge::crowded_out`]), all of them at once. While nobody waits a frame may take its time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use millrace_core::limits;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
+
+use crate::refusal::Refusal;
 
 /// The budget of one broker, in bytes.
 #[derive(Debug)]
 pub struct Budget {
     limit_bytes: usize,
-    used_bytes: Mutex<usize>,
-    freed: Notify,
-    last_resort: Arc<Semaphore>,
+    received_bytes: AtomicUsize,
+    /// By the length of their frames; the last takes any.
+    lanes: [Arc<Lane>; 4],
+}
+
+/// The room of frames of like length.
+struct Lane {
+    frame_bytes_max: usize,
+    room_bytes: u32,
+    room: Arc<Semaphore>,
+    /// Frames that wait to be let in.
+    waiting: AtomicUsize,
+    /// Is told when the first begins to wait.
+    awaited: Notify,
 }
 
 impl Budget {
     /// A budget of `limit_bytes`.
     pub fn new(limit_bytes: usize) -> Arc<Budget> {
+        let (quarter, half) = (limit_bytes / 4, limit_bytes / 2);
         Arc::new(Budget {
             limit_bytes,
-            used_bytes: Mutex::new(0),
-            freed: Notify::new(),
-            last_resort: Arc::new(Semaphore::new(1)),
+            received_bytes: AtomicUsize::new(0),
+            lanes: [
+                Lane::new(limits::FRAME_SMALL_BYTES_MAX, quarter),
+                Lane::new(limits::FRAME_USUAL_BYTES_MAX, half),
+                Lane::new(limits::FRAME_LARGE_BYTES_MAX, quarter),
+                // No frame takes more than all.
+                Lane::new(usize::MAX, 1),
+            ],
         })
     }
 
@@ -35,171 +70,190 @@ impl Budget {
         self.limit_bytes
     }
 
-    /// What is charged now, in bytes; a little above the limit when that was reached.
-    pub fn used_bytes(&self) -> usize {
-        *self.used_bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was received of all requests in flight, in bytes. Above the limit by the starts of frames
+    /// and one that is larger than its lane.
+    pub fn received_bytes(&self) -> usize {
+        self.received_bytes.load(Ordering::Relaxed)
     }
 
-    /// Adds to what is used, if there was room at all before, or in any case if `by_force`.
-    fn take(&self, bytes: usize, by_force: bool) -> bool {
-        let mut used = self.used_bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        if *used >= self.limit_bytes && !by_force {
-            return false;
-        }
-        *used = used.saturating_add(bytes);
-        if *used < self.limit_bytes {
-            // One waiter is woken for each release; it wakes the next if room is left.
-            self.freed.notify_one();
-        }
-        true
+    fn lane_of(&self, size_bytes: usize) -> &Arc<Lane> {
+        let [lanes @ .., last] = &self.lanes;
+        lanes.iter().find(|lane| size_bytes <= lane.frame_bytes_max).unwrap_or(last)
+    }
+}
+
+impl Lane {
+    fn new(frame_bytes_max: usize, room_bytes: usize) -> Arc<Lane> {
+        let room_bytes = u32::try_from(room_bytes).unwrap_or(u32::MAX).max(1);
+        Arc::new(Lane {
+            frame_bytes_max,
+            room_bytes,
+            room: Arc::new(Semaphore::new(usize::try_from(room_bytes).unwrap_or(1))),
+            waiting: AtomicUsize::new(0),
+            awaited: Notify::new(),
+        })
     }
 
-    fn give_back(&self, bytes: usize) {
-        let mut used = self.used_bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        *used = used.saturating_sub(bytes);
-        if *used < self.limit_bytes {
-            self.freed.notify_one();
+    /// Takes room by turn. Dropping the future gives the turn up.
+    async fn enter(&self, size_bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let size_bytes = u32::try_from(size_bytes).unwrap_or(u32::MAX).min(self.room_bytes);
+        if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(size_bytes) {
+            return Some(permit);
+        }
+        let _waiting = Waiting::new(self);
+        // The semaphore is never closed.
+        Arc::clone(&self.room).acquire_many_owned(size_bytes).await.ok()
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Waits until somebody waits to be let in.
+    async fn awaited(&self) {
+        loop {
+            let awaited = self.awaited.notified();
+            if self.is_awaited() {
+                return;
+            }
+            awaited.await;
         }
     }
 }
 
-/// A part of the budget, given back when dropped.
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("room_bytes", &self.room_bytes)
+            .field("free_bytes", &self.room.available_permits())
+            .field("waiting", &self.waiting)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One frame that waits, as long as this lives.
+struct Waiting<'a>(&'a Lane);
+
+impl<'a> Waiting<'a> {
+    fn new(lane: &'a Lane) -> Waiting<'a> {
+        if lane.waiting.fetch_add(1, Ordering::SeqCst) == 0 {
+            lane.awaited.notify_waiters();
+        }
+        Waiting(lane)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What one frame has of the budget, given back when dropped.
 #[derive(Debug)]
 pub struct Charge {
     budget: Arc<Budget>,
-    bytes: usize,
-    last_resort: Option<LastResort>,
+    received_bytes: usize,
+    place: Option<Place>,
 }
 
-/// The right, held by one frame at a time, to pass the limit.
+/// The room of a frame that is longer than its start.
 #[derive(Debug)]
-struct LastResort {
+struct Place {
+    lane: Arc<Lane>,
     _permit: OwnedSemaphorePermit,
+    size_bytes: usize,
     since: Instant,
+    /// When the frame last moved on, and how far it was then.
+    moved_at: Instant,
+    moved_to_bytes: usize,
 }
 
 impl Charge {
     /// A charge of nothing.
     pub fn none(budget: &Arc<Budget>) -> Charge {
-        Charge { budget: Arc::clone(budget), bytes: 0, last_resort: None }
+        Charge { budget: Arc::clone(budget), received_bytes: 0, place: None }
     }
 
-    /// What is charged, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    /// What was received, in bytes.
+    pub fn received_bytes(&self) -> usize {
+        self.received_bytes
     }
 
-    /// Since when this charge has kept all others from passing the limit.
-    pub fn holds_up_others_since(&self) -> Option<Instant> {
-        self.last_resort.as_ref().map(|last_resort| last_resort.since)
+    /// Takes room for a whole frame, unless it has some. Dropping the future takes none.
+    pub async fn enter(&mut self, size_bytes: usize) {
+        if self.place.is_some() {
+            return;
+        }
+        let lane = Arc::clone(self.budget.lane_of(size_bytes));
+        let Some(permit) = lane.enter(size_bytes).await else { return };
+        let now = Instant::now();
+        self.place = Some(Place {
+            lane,
+            _permit: permit,
+            size_bytes,
+            since: now,
+            moved_at: now,
+            moved_to_bytes: self.received_bytes,
+        });
     }
 
-    /// Adds to the charge without asking.
-    pub fn force(&mut self, bytes: usize) {
-        self.budget.take(bytes, true);
-        self.bytes = self.bytes.saturating_add(bytes);
+    /// Books that more was received.
+    pub fn receive(&mut self, bytes: usize) {
+        self.budget.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.received_bytes = self.received_bytes.saturating_add(bytes);
+        let Some(place) = &mut self.place else { return };
+        let moved_bytes = self.received_bytes.saturating_sub(place.moved_to_bytes);
+        if moved_bytes >= limits::FRAME_PROGRESS_BYTES_MIN
+            || self.received_bytes >= place.size_bytes
+        {
+            (place.moved_at, place.moved_to_bytes) = (Instant::now(), self.received_bytes);
+        }
     }
 
-    /// Adds to the charge as soon as there is room. Dropping the future charges nothing.
-    pub async fn grow(&mut self, bytes: usize) {
+    /// Waits until the frame must give way: others wait for its room, and it has had it for too long
+    /// without moving on or for too long in all. Says so as the reason to close the connection.
+    pub async fn crowded_out(&self) -> Refusal {
+        let Some(place) = &self.place else { return std::future::pending().await };
         loop {
-            let freed = self.budget.freed.notified();
-            if self.budget.take(bytes, self.last_resort.is_some()) {
-                self.bytes = self.bytes.saturating_add(bytes);
-                return;
-            }
-            tokio::select! { biased;
-                () = freed => {}
-                permit = Arc::clone(&self.budget.last_resort).acquire_owned() => {
-                    // The semaphore is never closed; were it, waiting for room would remain.
-                    self.last_resort = permit
-                        .ok()
-                        .map(|permit| LastResort { _permit: permit, since: Instant::now() });
-                }
+            place.lane.awaited().await;
+            sleep_until(place.deadline()).await;
+            if place.lane.is_awaited() {
+                return Refusal::Starving {
+                    size_bytes: place.size_bytes,
+                    received_bytes: self.received_bytes,
+                    budget_bytes: self.budget.limit_bytes,
+                    held: place.since.elapsed(),
+                };
             }
         }
     }
 
-    /// Gives a part back.
-    pub fn shrink(&mut self, bytes: usize) {
-        let bytes = bytes.min(self.bytes);
-        self.bytes = self.bytes.saturating_sub(bytes);
-        self.budget.give_back(bytes);
-    }
-
-    /// Moves a part into a charge of its own, which also inherits the right to pass the limit.
+    /// Moves the front frame's part into a charge of its own, which also inherits the room.
     #[must_use]
     pub fn split(&mut self, bytes: usize) -> Charge {
-        let bytes = bytes.min(self.bytes);
-        self.bytes = self.bytes.saturating_sub(bytes);
-        Charge { budget: Arc::clone(&self.budget), bytes, last_resort: self.last_resort.take() }
+        let received_bytes = bytes.min(self.received_bytes);
+        self.received_bytes = self.received_bytes.saturating_sub(received_bytes);
+        Charge { budget: Arc::clone(&self.budget), received_bytes, place: self.place.take() }
+    }
+}
+
+impl Place {
+    fn deadline(&self) -> Instant {
+        let of_length = u64::try_from(self.size_bytes).unwrap_or(u64::MAX);
+        let of_length_ms = of_length / limits::FRAME_BYTES_PER_MS_MIN;
+        let in_all = limits::FRAME_HOLDS_UP_OTHERS_MS_MAX.saturating_add(of_length_ms);
+        let after = |since: Instant, wait_ms| since.checked_add(Duration::from_millis(wait_ms));
+        let ends = after(self.since, in_all).unwrap_or(self.since);
+        after(self.moved_at, limits::FRAME_PAUSE_MS_MAX).map_or(ends, |pause| pause.min(ends))
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.budget.give_back(self.bytes);
+        self.budget.received_bytes.fetch_sub(self.received_bytes, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::time::timeout;
-
-    use super::{Budget, Charge};
-
-    const SHORT: Duration = Duration::from_millis(10);
-
-    #[tokio::test(start_paused = true)]
-    async fn past_the_limit_one_goes_on_and_the_others_wait() {
-        let budget = Budget::new(100);
-        let [mut first, mut second, mut third] = [(); 3].map(|()| Charge::none(&budget));
-        first.grow(60).await;
-        second.grow(60).await;
-        assert_eq!(budget.used_bytes(), 120);
-        timeout(SHORT, first.grow(500)).await.expect("the first to ask may pass the limit");
-        assert!(timeout(SHORT, third.grow(1)).await.is_err());
-        assert!(timeout(SHORT, second.grow(1)).await.is_err());
-        assert!(first.holds_up_others_since().is_some());
-        drop(first);
-        timeout(SHORT, third.grow(1)).await.expect("room came back");
-        assert_eq!(budget.used_bytes(), 61);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn every_waiter_is_woken_when_much_is_freed_at_once() {
-        let budget = Budget::new(10);
-        let mut all = Charge::none(&budget);
-        all.force(10);
-        let mut holder = Charge::none(&budget);
-        holder.grow(5).await;
-        let waiters: Vec<_> = (0..5)
-            .map(|_| {
-                let mut charge = Charge::none(&budget);
-                tokio::spawn(async move { charge.grow(1).await })
-            })
-            .collect();
-        tokio::time::sleep(SHORT).await;
-        all.shrink(10);
-        for waiter in waiters {
-            timeout(SHORT, waiter).await.expect("woken").expect("no panic");
-        }
-        drop(holder);
-        assert_eq!(budget.used_bytes(), 0);
-    }
-
-    #[test]
-    fn a_split_charge_is_given_back_once() {
-        let budget = Budget::new(10);
-        let mut whole = Charge::none(&budget);
-        whole.force(8);
-        let part = whole.split(5);
-        assert_eq!((whole.bytes(), part.bytes()), (3, 5));
-        drop(whole);
-        assert_eq!(budget.used_bytes(), 5);
-        drop(part);
-        assert_eq!(budget.used_bytes(), 0);
-    }
-}
+mod tests;

@@ -66,6 +66,7 @@ enum Event {
     Answered(Result<Reply, Refusal>),
     Sent(io::Result<usize>),
     Received(Result<Frame, ReadError>),
+    CrowdedOut(Refusal),
     IdleCheck,
 }
 
@@ -102,6 +103,7 @@ impl<S: Service, R: ReadHalf, W: WriteHalf> Connection<S, R, W> {
                 Event::Answered(reply) => self.answered(reply),
                 Event::Sent(result) => self.sent(result),
                 Event::Received(frame) => self.received(frame),
+                Event::CrowdedOut(refusal) => Err(End::Refused(refusal)),
                 Event::IdleCheck => self.check_idleness(idle.as_mut()),
             };
             let end = match done {
@@ -136,7 +138,9 @@ impl<S: Service, R: ReadHalf, W: WriteHalf> Connection<S, R, W> {
         idle: Pin<&mut Sleep>,
     ) -> Event {
         let may_read = !self.is_draining && self.next.is_none() && self.owed.has_room();
-        let Connection { frames, outbox, current, owed, .. } = self;
+        // What stands behind a request that waits for other clients must not hold up others.
+        let is_parked = self.current.is_none() && self.owed.blocks_next();
+        let Connection { frames, outbox, current, owed, next, .. } = self;
         // Requests that came together are answered together.
         let is_gathering = may_read && outbox.may_gather() && frames.has_frame();
         let handled = async {
@@ -145,12 +149,19 @@ impl<S: Service, R: ReadHalf, W: WriteHalf> Connection<S, R, W> {
                 None => std::future::pending().await,
             }
         };
+        let crowded_out = async {
+            match next {
+                Some(frame) if is_parked => frame.crowded_out().await,
+                Some(_) | None => std::future::pending().await,
+            }
+        };
         tokio::select! { biased;
             () = draining, if !self.is_draining => Event::Draining,
             outcome = handled => Event::Handled(outcome),
             reply = owed.front(), if outbox.may_gather() => Event::Answered(reply),
             sent = outbox.step(), if !outbox.is_empty() && !is_gathering => Event::Sent(sent),
             frame = frames.next(), if may_read => Event::Received(frame),
+            refusal = crowded_out => Event::CrowdedOut(refusal),
             () = idle => Event::IdleCheck,
         }
     }

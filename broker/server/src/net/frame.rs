@@ -1,13 +1,11 @@
 //! Frames from bytes: a length of four bytes, then that many bytes.
 //!
-//! Memory grows with what was received, never with what a length claims, and it is charged to the
-//! [`Budget`]. A connection that waits for a request holds no buffer.
+//! Memory grows with what was received, never with what a length claims. A frame longer than its start
+//! waits for room in the [`Budget`]. A connection that waits for a request holds no buffer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::time::{Instant, timeout_at};
 
 use super::budget::{Budget, Charge};
 use super::transport::{ReadHalf, Room};
@@ -31,9 +29,14 @@ impl Frame {
         Frame { bytes, charge }
     }
 
-    /// What it holds of the budget, in bytes.
-    pub fn charged_bytes(&self) -> usize {
-        self.charge.bytes()
+    /// What is booked for it, in bytes.
+    pub fn received_bytes(&self) -> usize {
+        self.charge.received_bytes()
+    }
+
+    /// Waits until it must give way to others that wait for its room; see [`Charge::crowded_out`].
+    pub async fn crowded_out(&self) -> Refusal {
+        self.charge.crowded_out().await
     }
 }
 
@@ -63,20 +66,13 @@ pub struct FrameReader<R> {
     half: R,
     buffer: BytesMut,
     charge: Charge,
-    budget: Arc<Budget>,
     frame_bytes_max: usize,
 }
 
 impl<R: ReadHalf> FrameReader<R> {
     /// Reads from `half`; frames above `frame_bytes_max` are refused.
     pub fn new(half: R, budget: &Arc<Budget>, frame_bytes_max: usize) -> FrameReader<R> {
-        FrameReader {
-            half,
-            buffer: BytesMut::new(),
-            charge: Charge::none(budget),
-            budget: Arc::clone(budget),
-            frame_bytes_max,
-        }
+        FrameReader { half, buffer: BytesMut::new(), charge: Charge::none(budget), frame_bytes_max }
     }
 
     /// Waits for the next frame. Dropping the future loses nothing.
@@ -94,7 +90,7 @@ impl<R: ReadHalf> FrameReader<R> {
                 None => 0,
             };
             let room = self.room(size_bytes.unwrap_or(0), missing_bytes).await;
-            let count = self.read(room, size_bytes.unwrap_or(0)).await?;
+            let count = self.read(room).await?;
             self.settle(count)?;
         }
     }
@@ -135,36 +131,22 @@ impl<R: ReadHalf> FrameReader<R> {
     /// How much may be read now. The start of a frame is always let in; what follows waits for
     /// the budget.
     async fn room(&mut self, size_bytes: usize, missing_bytes: usize) -> Room {
-        if self.buffer.len() < LENGTH_BYTES || size_bytes <= limits::FRAME_START_BYTES {
-            let read_bytes = limits::FRAME_START_BYTES.saturating_sub(self.buffer.len()).max(1);
+        if self.buffer.len() < limits::FRAME_START_BYTES {
+            let read_bytes = limits::FRAME_START_BYTES.saturating_sub(self.buffer.len());
             return Room { read_bytes, reserve_bytes: read_bytes };
         }
+        self.charge.enter(size_bytes).await;
         let read_bytes = missing_bytes.min(limits::FRAME_READ_BYTES);
-        let spare = self.charge.bytes().saturating_sub(self.buffer.len());
-        if spare < read_bytes {
-            self.charge.grow(read_bytes.saturating_sub(spare)).await;
-        }
         let capacity = self.buffer.len().saturating_mul(2).max(limits::FRAME_RESERVE_BYTES);
         let capacity = capacity.min(size_bytes).max(self.buffer.len().saturating_add(read_bytes));
         Room { read_bytes, reserve_bytes: capacity.saturating_sub(self.buffer.len()) }
     }
 
-    /// Reads, but not for ever while others wait for this frame to get ready.
-    async fn read(&mut self, room: Room, size_bytes: usize) -> Result<usize, ReadError> {
-        let reading = self.half.read(&mut self.buffer, room);
-        let Some(since) = self.charge.holds_up_others_since() else {
-            return Ok(reading.await?);
-        };
-        let held = Duration::from_millis(limits::FRAME_HOLDS_UP_OTHERS_MS_MAX);
-        let deadline: Instant = since.checked_add(held).unwrap_or(since);
-        match timeout_at(deadline, reading).await {
-            Ok(done) => Ok(done?),
-            Err(_) => Err(ReadError::Refused(Refusal::Starving {
-                size_bytes,
-                received_bytes: self.buffer.len(),
-                budget_bytes: self.budget.limit_bytes(),
-                held,
-            })),
+    /// Reads, but not while others wait for the room of a frame that does not get ready.
+    async fn read(&mut self, room: Room) -> Result<usize, ReadError> {
+        tokio::select! { biased;
+            done = self.half.read(&mut self.buffer, room) => Ok(done?),
+            refusal = self.charge.crowded_out() => Err(ReadError::Refused(refusal)),
         }
     }
 
@@ -176,78 +158,10 @@ impl<R: ReadHalf> FrameReader<R> {
                 received_bytes => ReadError::ClosedInFrame { received_bytes },
             });
         }
-        let uncharged = self.buffer.len().saturating_sub(self.charge.bytes());
-        if uncharged > 0 {
-            self.charge.force(uncharged);
-        }
+        self.charge.receive(count);
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
-
-    use super::super::transport::pipe::PipeReader;
-    use super::{Budget, FrameReader, ReadError};
-    use crate::refusal::Refusal;
-    use std::sync::Arc;
-
-    fn reader(limit: usize) -> (DuplexStream, FrameReader<PipeReader<DuplexStream>>, Arc<Budget>) {
-        let (client, server) = duplex(1 << 20);
-        let budget = Budget::new(1 << 20);
-        (client, FrameReader::new(PipeReader(server), &budget, limit), budget)
-    }
-
-    fn framed(body: &[u8]) -> Vec<u8> {
-        let mut frame = i32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
-        frame.extend_from_slice(body);
-        frame
-    }
-
-    #[tokio::test]
-    async fn frames_come_out_as_they_went_in() {
-        let (mut client, mut frames, budget) = reader(1 << 20);
-        let bodies = [vec![1; 3], vec![], vec![2; 5_000], vec![3; 300_000], vec![4; 1]];
-        for body in &bodies {
-            client.write_all(&framed(body)).await.unwrap();
-        }
-        drop(client);
-        for body in &bodies {
-            let frame = frames.next().await.unwrap();
-            assert_eq!(frame.bytes, body);
-            assert_eq!(frame.charged_bytes(), body.len() + 4);
-        }
-        assert!(matches!(frames.next().await, Err(ReadError::Closed)));
-        assert_eq!(budget.used_bytes(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_length_outside_of_the_limit_is_refused_with_both_numbers() {
-        for claimed in [-1, 1_001, i32::MAX] {
-            let (mut client, mut frames, _) = reader(1_000);
-            client.write_all(&claimed.to_be_bytes()).await.unwrap();
-            match frames.next().await {
-                Err(ReadError::Refused(Refusal::FrameSize { size_bytes, limit_bytes })) => {
-                    assert_eq!((size_bytes, limit_bytes), (claimed, 1_000));
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_frame_that_claims_much_and_sends_little_takes_little() {
-        let (mut client, mut frames, budget) = reader(1 << 20);
-        client.write_all(&framed(&vec![0; 1 << 20])[..100]).await.unwrap();
-        tokio::select! { biased;
-            _ = frames.next() => panic!("the frame is not complete"),
-            () = tokio::task::yield_now() => {}
-        }
-        assert!(frames.buffer.capacity() <= 1 << 20);
-        assert!(budget.used_bytes() <= 100 + millrace_core::limits::FRAME_READ_BYTES);
-        drop(client);
-        let end = frames.next().await;
-        assert!(matches!(end, Err(ReadError::ClosedInFrame { received_bytes: 100 })), "{end:?}");
-    }
-}
+mod tests;

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use millrace_wire::frame;
+use millrace_wire::messages::{find_coordinator, join_group};
+use millrace_wire::record::Codec;
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::support::{TestBroker, api_versions_request, read_api_versions};
+use crate::support::{Client, TestBroker, api_versions_request, read_api_versions};
+use crate::verbs::{batch, create_topic, produce};
 
 /// A frame of these bytes.
 fn framed(body: &[u8]) -> Vec<u8> {
@@ -102,34 +108,70 @@ async fn drops_of_a_frame_do_not_keep_a_connection_alive() {
     }
 }
 
-#[tokio::test]
-async fn large_frames_that_never_end_do_not_keep_others_from_being_served() {
-    let broker = TestBroker::start(&[]).await;
-    let limit = broker.server.broker().net().budget().limit_bytes();
-    let mut hoarders = Vec::new();
-    // Each claims and sends far more than its share; together they ask for twice the budget.
-    for _ in 0..8 {
+/// Opens connections that send the beginning of a frame and stand still.
+async fn stall(broker: &TestBroker, claimed: i32, sent: usize) -> Vec<JoinHandle<Client>> {
+    let mut stalled = Vec::new();
+    for _ in 0..80 {
         let mut client = broker.connect().await;
-        client.write(&100_000_000_i32.to_be_bytes()).await;
-        hoarders.push(tokio::spawn(async move {
-            let chunk = vec![0; 64 * 1024];
-            for _ in 0..limit / 4 / chunk.len() {
-                if tokio::io::AsyncWriteExt::write_all(&mut client.stream, &chunk).await.is_err() {
-                    break;
-                }
-            }
+        stalled.push(tokio::spawn(async move {
+            client.write(&claimed.to_be_bytes()).await;
+            // Some may be closed before they have sent it all.
+            let _ = client.stream.write_all(&vec![0; sent]).await;
             client
         }));
     }
+    stalled
+}
+
+#[tokio::test]
+async fn frames_that_stand_still_do_not_keep_others_from_being_served() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.connect().await;
+    assert_eq!(create_topic(&mut client, "t", &[]).await, 0);
+    for (claimed, sent) in [(100_000_000, 256 * 1024), (64 * 1024, 60 * 1024), (1 << 20, 1 << 19)] {
+        let stalled = stall(&broker, claimed, sent).await;
+        sleep(Duration::from_millis(200)).await;
+        let began = std::time::Instant::now();
+        for size_bytes in [100, 10_000, 60_000] {
+            let records = [(None, Some(vec![7; size_bytes]))];
+            let (code, _) = produce(&mut client, "t", batch(&records, Codec::None)).await;
+            assert_eq!(code, 0, "{size_bytes} bytes beside frames of {claimed}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{claimed}: {:?}", began.elapsed());
+        stalled.into_iter().for_each(|task| task.abort());
+    }
+}
+
+#[tokio::test]
+async fn large_joins_that_wait_do_not_hold_up_others() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.connect().await;
+    let configs = [("max.message.bytes", "4194304")];
+    assert_eq!(create_topic(&mut client, "t", &configs).await, 0);
+    let find =
+        find_coordinator::Request { key: "g0".into(), ..find_coordinator::Request::default() };
+    client.call(1, &find).await;
+    let mut joining = Vec::new();
+    for number in 0..12 {
+        let protocol =
+            join_group::RequestProtocol { name: "range".into(), metadata: vec![0; 3 << 20].into() };
+        let join = join_group::Request {
+            group_id: format!("g{number}").into(),
+            // The first members of a group wait for others.
+            session_timeout_ms: 60_000,
+            rebalance_timeout_ms: 60_000,
+            protocol_type: "consumer".into(),
+            protocols: vec![protocol],
+            ..join_group::Request::default()
+        };
+        let mut client = broker.connect().await;
+        client.write(&frame::request(2, 5, Some("test"), &join).expect("a request")).await;
+        joining.push(client);
+    }
     let began = std::time::Instant::now();
-    while broker.figure("millrace_requests_in_flight_bytes") < limit as f64 {
-        sleep(Duration::from_millis(20)).await;
-        assert!(began.elapsed() < crate::support::SOON, "the budget is not reached");
+    for size_bytes in [10_000, 2_000_000] {
+        let records = [(None, Some(vec![7; size_bytes]))];
+        assert_eq!(produce(&mut client, "t", batch(&records, Codec::None)).await.0, 0);
     }
-    for _ in 0..20 {
-        broker.assert_serves().await;
-    }
-    for hoarder in hoarders {
-        hoarder.abort();
-    }
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }

@@ -99,10 +99,16 @@ fn connect(options: NetOptions) -> (Arc<Script>, DuplexStream) {
         gates: (0..64).map(|_| Arc::default()).collect(),
         dropped: Arc::default(),
     });
+    let client = connect_to(&service);
+    (service, client)
+}
+
+/// A further connection.
+fn connect_to(service: &Arc<Script>) -> DuplexStream {
     let (client, stream) = duplex(64 * 1024);
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    serve_stream(&service, ListenerName("TEST".into()), peer, stream);
-    (service, client)
+    serve_stream(service, ListenerName("TEST".into()), peer, stream);
+    client
 }
 
 async fn send(client: &mut DuplexStream, requests: &[(u8, u8)]) {
@@ -244,4 +250,20 @@ async fn who_waits_for_us_is_not_idle_and_who_does_not_read_is() {
     assert_eq!(service.net.admission().connections(), 1);
     tokio::time::sleep(Duration::from_millis(250)).await;
     assert_eq!(service.net.admission().connections(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_frame_behind_a_wait_gives_way_to_others() {
+    let (service, mut parked) = connect(NetOptions::default());
+    send(&mut parked, &[(WAIT, 1)]).await;
+    let mut large = (5_i32 << 20).to_be_bytes().to_vec();
+    large.resize(4 + (5 << 20), AT_ONCE);
+    // Complete, and not to be started before the wait ends.
+    parked.write_all(&large).await.unwrap();
+    settle().await;
+    assert_eq!(*service.started.lock().unwrap(), [1]);
+    let mut other = connect_to(&service);
+    other.write_all(&large).await.unwrap();
+    assert_eq!(receive(&mut other).await, Some(0));
+    assert_eq!(receive(&mut parked).await, None);
 }
