@@ -5,6 +5,8 @@
 
 mod ci;
 mod compat;
+mod e2e;
+mod image;
 mod mutants;
 mod recipes;
 mod step;
@@ -21,7 +23,13 @@ use clap::Parser;
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Habit {
     /// Runs all tests, those with foreign clients too; fetches what they need.
-    Test,
+    Test {
+        /// Those on Kubernetes, too, where a container engine and a node image have to be made first.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Runs the tests on Kubernetes: on a kind cluster made for it, or on that of KUBECONFIG.
+    E2e(e2e::Options),
     /// Runs what CI runs: format, lints, licences, docs, tests, generated files.
     Ci,
     /// Fetches what the tests need and says where it is.
@@ -31,6 +39,8 @@ enum Habit {
     /// Writes the generated parts of docs/compat.md: the APIs, and the client matrix of the last
     /// `cargo xtask test`.
     Compat,
+    /// Builds the images of broker and operator without Docker, into target/images.
+    Image,
     /// Measures Millrace beside Apache Kafka and bare loops; arguments go to `millrace-bench`.
     Bench {
         /// `produce`, `fetch`, `latency`, `life`, `hardware` or `all`, and flags such as `--write`.
@@ -71,11 +81,13 @@ enum Habit {
 
 fn main() -> ExitCode {
     let outcome = match Habit::parse() {
-        Habit::Test => test::run(),
+        Habit::Test { all } => test::run(all),
+        Habit::E2e(options) => e2e::run(&options),
         Habit::Ci => ci::run(),
         Habit::Fetch => test::fetch().map(|_| true),
         Habit::Deny => told(supply::check()),
         Habit::Compat => told(compat::write()),
+        Habit::Image => image::build().map(|_| true),
         Habit::Bench { arguments } => recipes::bench(&arguments),
         Habit::Sim { seed } => recipes::sim(seed),
         Habit::SimMany { count, arguments } => recipes::sim_many(count, &arguments),

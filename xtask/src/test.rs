@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,7 @@ use millrace_peers::toolchain::Toolchain;
 use millrace_peers::{clients_dir, go, java, node, python};
 
 use crate::step::{cargo, root, run as step, say};
-use crate::{compat, recipes, step};
+use crate::{compat, e2e, recipes, step};
 
 /// Seeds that the simulator runs besides those of its own tests.
 const SIMULATED_WORLDS: u64 = 400;
@@ -46,10 +46,14 @@ impl Counts {
 
 /// Runs everything; whether all of it passed.
 ///
+/// Tests on Kubernetes run where an engine is at hand; `all` makes one first.
+///
 /// # Errors
 /// Something that the tests need cannot be fetched, or cargo cannot be run.
-pub fn run() -> Result<bool> {
+pub fn run(all: bool) -> Result<bool> {
     let start = Instant::now();
+    // Begun first: where an engine has to be made, that takes longest.
+    let engine = e2e::prepare(all);
     let missing = fetch()?;
     if !step("build the broker", &mut cargo(&["build", "--release", "-p", "millrace-server"]))? {
         bail!("the broker does not build");
@@ -63,7 +67,13 @@ pub fn run() -> Result<bool> {
     fs::write(&left_out_file, "")?;
 
     let swarm = recipes::sim_many(SIMULATED_WORLDS, &[])?;
-    let (mut counts, succeeded) = cargo_test(&left_out_file)?;
+    let mut workspace = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    workspace.args(["--exclude", "millrace-e2e-cluster"]);
+    let mut tests =
+        Tests { left_out_file: left_out_file.clone(), counts: Counts::default(), succeeded: true };
+    tests.run("tests of the workspace", &mut workspace)?;
+    tests.run_on_kubernetes(engine)?;
+    let Tests { mut counts, succeeded, .. } = tests;
     if swarm {
         counts.passed += 1;
     } else {
@@ -89,25 +99,52 @@ pub fn run() -> Result<bool> {
     Ok(succeeded && counts.failed == 0)
 }
 
-fn cargo_test(left_out_file: &std::path::Path) -> Result<(Counts, bool)> {
-    say("== tests of the workspace");
-    let mut child = cargo(&["test", "--workspace", "--no-fail-fast"])
-        .env("MILLRACE_LEFT_OUT", left_out_file)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start cargo")?;
-    let mut counts = Counts::default();
-    let output = child.stdout.take().context("no output of cargo")?;
-    for line in BufReader::new(output).lines() {
-        let line = line?;
-        counts.add(&line);
-        // A passed test needs no line of its own; its runner's closing line counts it.
-        let is_passed = line.starts_with("test ") && line.ends_with("... ok");
-        if !is_passed && !line.is_empty() {
-            say(&line);
+/// Runs of cargo, and what they add up to.
+#[derive(Debug)]
+struct Tests {
+    left_out_file: PathBuf,
+    counts: Counts,
+    succeeded: bool,
+}
+
+impl Tests {
+    fn run(&mut self, name: &str, command: &mut Command) -> Result<()> {
+        say(&format!("== {name}"));
+        let mut child = command
+            .env("MILLRACE_LEFT_OUT", &self.left_out_file)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start cargo")?;
+        let output = child.stdout.take().context("no output of cargo")?;
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            self.counts.add(&line);
+            // A passed test needs no line of its own; its runner's closing line counts it.
+            let is_passed = line.starts_with("test ") && line.ends_with("... ok");
+            if !is_passed && !line.is_empty() {
+                say(&line);
+            }
+        }
+        self.succeeded &= child.wait()?.success();
+        Ok(())
+    }
+
+    /// Without an engine each of these tests says that it is left out, and how to add it.
+    fn run_on_kubernetes(&mut self, engine: e2e::Prepared) -> Result<()> {
+        match engine.wait() {
+            Ok(Some(cluster)) => self.run("tests on Kubernetes", &mut cluster.tests()),
+            Ok(None) => {
+                let words = ["test", "-p", "millrace-e2e-cluster", "--no-fail-fast"];
+                self.run("tests on Kubernetes", &mut cargo(&words))
+            }
+            Err(error) => {
+                say(&format!("tests on Kubernetes: no cluster: {error:#}"));
+                self.counts.failed += 1;
+                self.succeeded = false;
+                Ok(())
+            }
         }
     }
-    Ok((counts, child.wait()?.success()))
 }
 
 /// Names the toolchains, fetches what the tests need of those that are here; gives the missing ones.

@@ -1,10 +1,13 @@
 // Command client drives franz-go: `suite BOOTSTRAP FEATURE...` checks features one by one, `member`
-// and `feed` do what the Rust tests tell them line by line (see clients/python/roles.py).
+// and `feed` do what the Rust tests tell them line by line (see clients/python/roles.py), `rest` does
+// nothing until it is told to end: a pod in which the others can be started.
 package main
 
 import (
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 )
 
 func main() {
@@ -27,6 +30,10 @@ func main() {
 		member(words[1], words[2], words[3], optionsOf(words[4:]))
 	case "feed":
 		feed(words[1], words[2], optionsOf(words[3:]))
+	case "rest":
+		end := make(chan os.Signal, 1)
+		signal.Notify(end, syscall.SIGTERM, os.Interrupt)
+		<-end
 	default:
 		panic("no such verb: " + words[0])
 	}
