@@ -1,0 +1,32 @@
+{{/* What the operator may do where it looks after Clusters and Topics. */}}
+{{- define "millrace.rules" -}}
+- apiGroups: [millrace.io]
+  resources: [clusters, topics]
+  verbs: [get, list, watch]
+- apiGroups: [millrace.io]
+  resources: [clusters/status, topics/status]
+  verbs: [get, patch, update]
+- apiGroups: [""]
+  resources: [configmaps, services, serviceaccounts]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# A broker is restarted by deleting its pod, after a pod of the operator's has tried the new template.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, create, patch, delete]
+# Volumes are made with the cluster's id on them, grown, and deleted by policy.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
