@@ -17,6 +17,7 @@ mod describe;
 mod error;
 mod id;
 mod list;
+mod memory;
 mod offsets;
 mod phase;
 mod record;
@@ -52,6 +53,7 @@ pub use request::{
 pub use turn::Output;
 
 use committed::Offsets;
+use memory::Memory;
 use state::Group;
 use timers::{Deadline, Timers};
 use turn::{AfterCommit, Turn};
@@ -95,6 +97,7 @@ pub struct Coordinator {
     config: GroupConfig,
     groups: BTreeMap<GroupId, Group>,
     timers: Timers,
+    memory: Memory,
     waiting: BTreeMap<Ticket, Vec<AfterCommit>>,
     next_ticket: Ticket,
 }
@@ -120,6 +123,7 @@ impl Coordinator {
             config,
             groups: BTreeMap::new(),
             timers: Timers::default(),
+            memory: Memory::default(),
             waiting: BTreeMap::new(),
             next_ticket: Ticket::default(),
         }
@@ -145,7 +149,9 @@ impl Coordinator {
             GroupRecord::GroupTombstone(id) => {
                 let offsets = self.take_offsets(id);
                 if !offsets.is_empty() {
-                    self.groups.insert(id.clone(), Group { offsets, ..Group::empty(id.clone()) });
+                    let mut group = Group::empty(id.clone());
+                    group.offsets = offsets;
+                    self.groups.insert(id.clone(), group);
                 }
             }
         }
@@ -158,7 +164,11 @@ impl Coordinator {
     /// Lets something happen, and adds to `outputs` what the driver is to do, in this order.
     pub fn step(&mut self, now: TimestampMs, input: Input, outputs: &mut Vec<Output>) {
         match input {
-            Input::Loaded => self.turn(now, outputs, classic::load::on_loaded),
+            Input::Loaded => {
+                let members_bytes = self.groups.values().map(Group::members_bytes).sum();
+                self.memory.count(0, members_bytes);
+                self.turn(now, outputs, classic::load::on_loaded);
+            }
             Input::Request { token, client, request } => {
                 self.request(now, token, client, request, outputs);
             }
@@ -201,27 +211,11 @@ impl Coordinator {
             let fetched = offsets::fetch::fetch(self.groups.get(&fetch.group), fetch);
             return self.reply_once_durable(token, Reply::OffsetFetch(Ok(fetched)), outputs);
         }
-        self.turn(now, outputs, |groups, turn| match request {
-            Request::Join(join) => classic::join::join(groups, turn, token, client, join),
-            Request::Sync(sync) => classic::sync::sync(groups, turn, token, sync),
-            Request::Heartbeat(heartbeat) => {
-                let result = classic::heartbeat::heartbeat(groups, turn, &heartbeat);
-                turn.reply(token, Reply::Heartbeat(result));
-            }
-            Request::Leave(leave) => classic::leave::leave(groups, turn, token, &leave),
-            Request::OffsetCommit(commit) => offsets::commit::commit(groups, turn, token, commit),
-            // Answered above.
-            Request::OffsetFetch(_) => {}
-            Request::OffsetDelete(delete) => offsets::delete::delete(groups, turn, token, &delete),
-            Request::List(filters) => {
-                let listed = list::list(groups, &filters);
-                turn.reply(token, Reply::List(Ok(listed)));
-            }
-            Request::Describe(group) => {
-                let described = describe::describe(groups, &group);
-                turn.reply(token, Reply::Describe(described));
-            }
-            Request::Delete(group) => delete::delete(groups, turn, token, &group),
+        let group = request.group().cloned();
+        self.turn(now, outputs, |groups, turn| {
+            let before = members_bytes(groups, group.as_ref());
+            command(groups, turn, token, client, request);
+            turn.memory.count(before, members_bytes(groups, group.as_ref()));
         });
     }
 
@@ -285,6 +279,7 @@ impl Coordinator {
             now,
             config: &self.config,
             timers: &mut self.timers,
+            memory: &mut self.memory,
             outputs,
             records: Vec::new(),
             after: Vec::new(),
@@ -302,6 +297,43 @@ impl Coordinator {
         self.waiting.insert(ticket, after);
         outputs.push(Output::Append { ticket, records });
     }
+}
+
+/// Carries a request out.
+fn command(
+    groups: &mut BTreeMap<GroupId, Group>,
+    turn: &mut Turn<'_>,
+    token: Token,
+    client: Client,
+    request: Request,
+) {
+    match request {
+        Request::Join(join) => classic::join::join(groups, turn, token, client, join),
+        Request::Sync(sync) => classic::sync::sync(groups, turn, token, sync),
+        Request::Heartbeat(heartbeat) => {
+            let result = classic::heartbeat::heartbeat(groups, turn, &heartbeat);
+            turn.reply(token, Reply::Heartbeat(result));
+        }
+        Request::Leave(leave) => classic::leave::leave(groups, turn, token, &leave),
+        Request::OffsetCommit(commit) => offsets::commit::commit(groups, turn, token, commit),
+        // Answered above.
+        Request::OffsetFetch(_) => {}
+        Request::OffsetDelete(delete) => offsets::delete::delete(groups, turn, token, &delete),
+        Request::List(filters) => {
+            let listed = list::list(groups, &filters);
+            turn.reply(token, Reply::List(Ok(listed)));
+        }
+        Request::Describe(group) => {
+            let described = describe::describe(groups, &group);
+            turn.reply(token, Reply::Describe(described));
+        }
+        Request::Delete(group) => delete::delete(groups, turn, token, &group),
+    }
+}
+
+/// What the members of a group take in memory.
+fn members_bytes(groups: &BTreeMap<GroupId, Group>, id: Option<&GroupId>) -> usize {
+    id.and_then(|id| groups.get(id)).map_or(0, Group::members_bytes)
 }
 
 fn on_deadline(groups: &mut BTreeMap<GroupId, Group>, turn: &mut Turn<'_>, deadline: Deadline) {
@@ -323,7 +355,9 @@ fn with(
     command: impl FnOnce(&mut Group, &mut Turn<'_>),
 ) {
     if let Some(group) = groups.get_mut(id) {
+        let before = group.members_bytes();
         command(group, turn);
+        turn.memory.count(before, group.members_bytes());
     }
 }
 

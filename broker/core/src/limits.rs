@@ -95,6 +95,14 @@ pub const GROUP_SESSIONS_PER_COORDINATOR_MAX: usize = 100_000;
 /// for the one that is chosen must fit into one record, which by default takes 1 MiB for all members.
 pub const GROUP_PROTOCOLS_BYTES_PER_MEMBER_MAX: usize = 4 * 1024 * 1024;
 
+/// What the members of all groups of one partition of the offsets topic may take together, with what
+/// they say of themselves and what they are assigned, in bytes. Members stay as long as their sessions
+/// last, also when their clients are gone.
+pub const GROUP_MEMBERS_BYTES_PER_COORDINATOR_MAX: usize = 16 * 1024 * 1024;
+
+/// How often at most a coordinator says that its members take too much, in milliseconds.
+pub const GROUP_MEMBERS_WARNING_MS: i64 = 60_000;
+
 /// How many ways of dividing the work a member may offer; consumers offer one or two.
 pub const GROUP_PROTOCOLS_PER_MEMBER_MAX: usize = 256;
 

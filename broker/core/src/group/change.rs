@@ -5,6 +5,7 @@ use std::fmt;
 
 use millrace_types::GroupId;
 
+use super::error::GroupError;
 use super::id::{Generation, MemberId};
 
 /// A group changed its state.
@@ -42,6 +43,20 @@ pub enum Change {
         /// The generation without members.
         generation: Generation,
     },
+    /// Members are refused because all together take too much memory; told once in a while.
+    Crowded {
+        /// The group of the first of them.
+        group: GroupId,
+        /// The numbers.
+        error: GroupError,
+    },
+}
+
+impl Change {
+    /// Whether the coordinator does not do what it is there for.
+    pub const fn is_warning(&self) -> bool {
+        matches!(self, Change::Crowded { .. })
+    }
 }
 
 /// Why the members of a group are to join again.
@@ -98,6 +113,12 @@ impl fmt::Display for Change {
             }
             Change::Empty { group, generation } => {
                 write!(f, "group {group} is empty in generation {generation}")
+            }
+            Change::Crowded { group, error } => {
+                write!(
+                    f,
+                    "members that need more memory are refused, first of group {group}: {error}"
+                )
             }
         }
     }

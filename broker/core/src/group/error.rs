@@ -84,6 +84,14 @@ pub enum GroupError {
         /// `group.max.size`, or the limit of members that have yet to join.
         limit: usize,
     },
+    /// The members of all groups here take as much memory as they may.
+    #[error("members of {size_bytes} bytes exceed the coordinator's limit of {limit_bytes}")]
+    MembersTooLarge {
+        /// What all members would take.
+        size_bytes: usize,
+        /// The most for the members of one partition of the offsets topic.
+        limit_bytes: usize,
+    },
     /// The text beside a committed offset is too long.
     #[error("metadata of {length} characters exceeds offset.metadata.max.bytes={limit}")]
     OffsetMetadataTooLarge {
@@ -139,7 +147,9 @@ impl From<&GroupError> for ErrorCode {
             GroupError::RebalanceInProgress { .. } => ErrorCode::RebalanceInProgress,
             GroupError::InconsistentProtocol { .. } => ErrorCode::InconsistentGroupProtocol,
             GroupError::InvalidSessionTimeout { .. } => ErrorCode::InvalidSessionTimeout,
-            GroupError::GroupFull { .. } => ErrorCode::GroupMaxSizeReached,
+            GroupError::GroupFull { .. } | GroupError::MembersTooLarge { .. } => {
+                ErrorCode::GroupMaxSizeReached
+            }
             GroupError::OffsetMetadataTooLarge { .. } => ErrorCode::OffsetMetadataTooLarge,
             GroupError::SubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
             // As Kafka answers when the append fails with MESSAGE_TOO_LARGE.

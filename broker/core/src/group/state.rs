@@ -10,6 +10,7 @@ use millrace_types::{GroupId, TimestampMs};
 use super::committed::Offsets;
 use super::error::GroupError;
 use super::id::{Generation, InstanceId, MemberId, Token};
+use super::memory::said_bytes;
 use super::phase::Phase;
 use super::record::{GroupMetadata, MemberMetadata};
 use super::request::{Client, Protocol};
@@ -97,6 +98,11 @@ impl Member {
         }
     }
 
+    /// What it takes in memory beside its fixed size, in bytes.
+    fn size_bytes(&self) -> usize {
+        said_bytes(&self.client, &self.protocols).saturating_add(self.assignment.len())
+    }
+
     /// Whether silence is no sign of failure: the member waits for us.
     pub(super) fn is_waiting_for_us(&self) -> bool {
         !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
@@ -122,6 +128,8 @@ pub(super) struct Group {
     pub(super) protocol: Option<Arc<str>>,
     pub(super) leader: Option<MemberId>,
     pub(super) members: BTreeMap<MemberId, Member>,
+    /// What they take in memory together, in bytes.
+    members_bytes: usize,
     /// How many members support each protocol.
     pub(super) supporters: Supporters,
     /// The member that holds each static name.
@@ -175,6 +183,7 @@ impl Group {
             protocol: None,
             leader: None,
             members: BTreeMap::new(),
+            members_bytes: 0,
             supporters: Supporters::default(),
             instances: BTreeMap::new(),
             pending_join: BTreeSet::new(),
@@ -218,17 +227,46 @@ impl Group {
         }
         self.leader.get_or_insert_with(|| member.id.clone());
         self.supporters.add(&member.protocols);
+        self.members_bytes += member.size_bytes();
         if let Some(before) = self.members.insert(member.id.clone(), member) {
             self.supporters.remove(&before.protocols);
+            self.members_bytes -= before.size_bytes();
         }
     }
 
-    /// Takes over the protocols that a member supports now.
-    pub(super) fn set_protocols(&mut self, id: &MemberId, protocols: Vec<Protocol>) {
+    /// What the members take in memory together, in bytes.
+    pub(super) const fn members_bytes(&self) -> usize {
+        self.members_bytes
+    }
+
+    /// What a member says of itself, in bytes.
+    pub(super) fn said_bytes(&self, id: &MemberId) -> usize {
+        self.members.get(id).map_or(0, |member| said_bytes(&member.client, &member.protocols))
+    }
+
+    /// Takes over what a member says of itself now.
+    pub(super) fn renew(&mut self, id: &MemberId, client: Client, protocols: Vec<Protocol>) {
         let Some(member) = self.members.get_mut(id) else { return };
+        self.members_bytes -= member.size_bytes();
         self.supporters.add(&protocols);
         let before = std::mem::replace(&mut member.protocols, protocols);
         self.supporters.remove(&before);
+        member.client = client;
+        self.members_bytes += member.size_bytes();
+    }
+
+    /// How many bytes the members are assigned.
+    pub(super) fn assigned_bytes(&self) -> usize {
+        self.members.values().map(|member| member.assignment.len()).sum()
+    }
+
+    /// Gives each member its share; who has none loses the one of before.
+    pub(super) fn assign(&mut self, mut assignments: BTreeMap<MemberId, Bytes>) {
+        self.members_bytes -= self.assigned_bytes();
+        for member in self.members.values_mut() {
+            member.assignment = assignments.remove(&member.id).unwrap_or_default();
+        }
+        self.members_bytes += self.assigned_bytes();
     }
 
     /// Takes a member out, whether it joined or was only told its id.
@@ -237,6 +275,7 @@ impl Group {
         self.pending_sync.remove(id);
         let member = self.members.remove(id)?;
         self.supporters.remove(&member.protocols);
+        self.members_bytes -= member.size_bytes();
         if let Some(instance) = &member.instance {
             self.instances.remove(instance);
         }

@@ -13,6 +13,7 @@ use super::committed::Place;
 use super::config::GroupConfig;
 use super::error::GroupError;
 use super::id::{MemberId, Ticket, Token};
+use super::memory::Memory;
 use super::record::GroupRecord;
 use super::reply::Reply;
 use super::state::{Group, Member};
@@ -68,6 +69,7 @@ pub(super) struct Turn<'a> {
     pub(super) now: TimestampMs,
     pub(super) config: &'a GroupConfig,
     pub(super) timers: &'a mut Timers,
+    pub(super) memory: &'a mut Memory,
     pub(super) outputs: &'a mut Vec<Output>,
     pub(super) records: Vec<GroupRecord>,
     pub(super) after: Vec<AfterCommit>,
@@ -87,6 +89,23 @@ impl Turn<'_> {
     /// Tells of a change of state.
     pub(super) fn note(&mut self, change: Change) {
         self.outputs.push(Output::Changed(change));
+    }
+
+    /// Checks whether members of a group may take so many bytes more; tells of a refusal.
+    ///
+    /// # Errors
+    /// The members of all groups take too much already.
+    pub(super) fn check_memory(
+        &mut self,
+        group: &GroupId,
+        more_bytes: usize,
+    ) -> Result<(), GroupError> {
+        self.memory.check(more_bytes).inspect_err(|error| {
+            if self.memory.is_to_warn(self.now) {
+                let (group, error) = (group.clone(), error.clone());
+                self.outputs.push(Output::Changed(Change::Crowded { group, error }));
+            }
+        })
     }
 
     /// Lets a member's session begin anew.

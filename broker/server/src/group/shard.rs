@@ -216,7 +216,11 @@ impl Shard {
             tracing::error!(partition = %self.index, error, "group records cannot be written");
         }
         for change in effects.changes {
-            tracing::info!(coordinator = %self.index, "{change}");
+            if change.is_warning() {
+                tracing::warn!(coordinator = %self.index, "{change}");
+            } else {
+                tracing::info!(coordinator = %self.index, "{change}");
+            }
         }
         for drain in effects.drains {
             drain.run();

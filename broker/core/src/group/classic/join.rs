@@ -12,6 +12,7 @@ use crate::group::change::Reason;
 use crate::group::config::GroupConfig;
 use crate::group::error::GroupError;
 use crate::group::id::{MemberId, Token};
+use crate::group::memory::said_bytes;
 use crate::group::record::GroupRecord;
 use crate::group::reply::Reply;
 use crate::group::request::{Client, JoinRequest};
@@ -46,6 +47,7 @@ fn try_join(
     joining: Joining,
 ) -> Result<(), Refusal> {
     let request = &joining.request;
+    check_memory(groups.get(&request.group), turn, &joining).map_err(|error| (None, error))?;
     let is_known = groups.contains_key(&request.group);
     if !is_known {
         if let Some(member) = request.member.clone() {
@@ -66,6 +68,23 @@ fn try_join(
         turn.records.push(GroupRecord::Group(empty.to_record(|_| Bytes::new())));
     }
     result
+}
+
+/// Whether there is memory for what the member says beyond what it, or the static member of its name,
+/// said before.
+fn check_memory(
+    group: Option<&Group>,
+    turn: &mut Turn<'_>,
+    joining: &Joining,
+) -> Result<(), GroupError> {
+    let request = &joining.request;
+    let of_name = || group?.instances.get(request.instance.as_ref()?);
+    let before = match (group, request.member.as_ref().or_else(of_name)) {
+        (Some(group), Some(member)) => group.said_bytes(member),
+        (None, _) | (_, None) => 0,
+    };
+    let more = said_bytes(&joining.client, &joining.protocols).saturating_sub(before);
+    turn.check_memory(&request.group, more)
 }
 
 fn join_group(group: &mut Group, turn: &mut Turn<'_>, joining: Joining) -> Result<(), Refusal> {

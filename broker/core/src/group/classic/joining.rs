@@ -60,9 +60,8 @@ pub(super) fn parse(
 /// Takes over what a known member says of itself now, and lets its request wait.
 pub(super) fn update(group: &mut Group, turn: &mut Turn<'_>, joining: Joining, id: &MemberId) {
     let phase = group.phase();
-    group.set_protocols(id, joining.protocols);
+    group.renew(id, joining.client, joining.protocols);
     let Some(member) = group.members.get_mut(id) else { return };
-    member.client = joining.client;
     member.session_timeout_ms = joining.session_timeout_ms;
     member.rebalance_timeout_ms = joining.rebalance_timeout_ms;
     if let Some(token) = member.awaiting_join.replace(joining.token) {

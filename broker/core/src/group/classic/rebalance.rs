@@ -1,6 +1,6 @@
 //! The rebalance: when it begins, how long members are waited for, and what they are told at its end.
 
-use bytes::Bytes;
+use std::collections::BTreeMap;
 
 use crate::group::change::{Change, Reason};
 use crate::group::error::GroupError;
@@ -59,8 +59,8 @@ pub(super) fn withdraw_assignments(
         return;
     }
     let phase = group.phase();
+    group.assign(BTreeMap::new());
     for member in group.members.values_mut() {
-        member.assignment = Bytes::new();
         if let Some(token) = member.awaiting_sync.take() {
             turn.reply(token, Reply::Sync(Err(error(phase))));
             turn.restart_session(&group.id, member);

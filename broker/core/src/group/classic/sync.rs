@@ -97,9 +97,15 @@ fn decide(
     let assignments: BTreeMap<_, _> = assignments.into_iter().collect();
     let record = group.to_record(|member| assignments.get(&member.id).cloned().unwrap_or_default());
     let (size_bytes, limit_bytes) = (record.size_bytes_max(), turn.config.record_bytes_max);
-    if size_bytes > limit_bytes {
-        let too_large = |_| GroupError::RecordTooLarge { size_bytes, limit_bytes };
-        rebalance::withdraw_assignments(group, turn, too_large);
+    let checked = if size_bytes > limit_bytes {
+        Err(GroupError::RecordTooLarge { size_bytes, limit_bytes })
+    } else {
+        let assigned = record.members.iter().map(|member| member.assignment.len());
+        let more = assigned.sum::<usize>().saturating_sub(group.assigned_bytes());
+        turn.check_memory(&group.id, more)
+    };
+    if let Err(error) = checked {
+        rebalance::withdraw_assignments(group, turn, |_| error.clone());
         return rebalance::start(group, turn, Reason::AssignmentTooLarge(size_bytes));
     }
     turn.records.push(GroupRecord::Group(record));
@@ -116,14 +122,12 @@ pub(crate) fn assign(
     group: &mut Group,
     turn: &mut Turn<'_>,
     decision: Token,
-    mut assignments: BTreeMap<MemberId, Bytes>,
+    assignments: BTreeMap<MemberId, Bytes>,
 ) {
     if group.state != State::CompletingRebalance(Assigning::Persisting(decision)) {
         return;
     }
-    for member in group.members.values_mut() {
-        member.assignment = assignments.remove(&member.id).unwrap_or_default();
-    }
+    group.assign(assignments);
     group.enter(State::Stable, turn.now);
     turn.note(Change::Stable { group: group.id.clone(), generation: group.generation });
     for id in group.members.keys().cloned().collect::<Vec<_>>() {
