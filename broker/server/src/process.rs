@@ -54,6 +54,9 @@ where
 /// Why it could not start, or which of its tasks failed.
 pub async fn start(args: StartArgs) -> anyhow::Result<()> {
     let config = settings::gather(args.config, std::env::vars(), args.overrides)?;
+    for (name, value) in config.passed_over() {
+        tracing::warn!(config = name, value, "passed over: it has no effect in Millrace");
+    }
     let mut stop = StopSignals::install()?;
     raise_open_files_limit();
     let probes = Probes::default();

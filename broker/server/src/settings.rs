@@ -58,7 +58,7 @@ pub fn gather(
     };
     pairs.extend(from_environment(environment));
     pairs.extend(overrides);
-    StaticConfig::new(pairs).map_err(SettingsError::Configs)
+    StaticConfig::from_kafka(pairs).map_err(SettingsError::Configs)
 }
 
 /// `MILLRACE_LOG_DIRS` is `log.dirs`. Variables that name no config are passed over: Kubernetes
@@ -76,6 +76,8 @@ fn from_environment(
 
 #[cfg(test)]
 mod tests {
+    use millrace_core::config::BrokerConfig;
+
     use super::{SettingsError, gather};
 
     fn pair(name: &str, value: &str) -> (String, String) {
@@ -100,6 +102,32 @@ mod tests {
             values,
             [("broker.rack", "file"), ("log.dirs", "/environment"), ("node.id", "3")]
         );
+    }
+
+    #[test]
+    fn the_file_that_kafka_comes_with_is_taken() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/server.properties");
+        let config = gather(Some(file.into()), [], vec![]).unwrap();
+        let names: Vec<&str> = config.passed_over().keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "controller.quorum.bootstrap.servers",
+                "inter.broker.listener.name",
+                "num.io.threads",
+                "num.network.threads",
+                "num.recovery.threads.per.data.dir",
+                "share.coordinator.state.topic.min.isr",
+                "share.coordinator.state.topic.replication.factor",
+                "socket.receive.buffer.bytes",
+                "socket.send.buffer.bytes",
+                "transaction.state.log.min.isr",
+                "transaction.state.log.replication.factor",
+            ]
+        );
+        let listeners = BrokerConfig::resolve(&config.layers()).unwrap().network.listeners;
+        assert_eq!(listeners.first().unwrap().to_string(), "PLAINTEXT://:9092");
+        assert_eq!(listeners.len(), 1);
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl BrokerConfig {
             });
         }
         view.check_compaction_lag()?;
+        view.check_roles()?;
         Ok(BrokerConfig {
             node_id: view.node_id()?,
             rack: view.text(&table::BROKER_RACK).filter(|rack| !rack.is_empty()),
@@ -297,7 +298,14 @@ impl View<'_> {
 
     fn listeners(&self) -> Result<Vec<Endpoint>, ConfigError> {
         let name = table::LISTENERS.name;
-        let listeners = parse_endpoints(name, &self.list(&table::LISTENERS).unwrap_or_default())?;
+        let all = parse_endpoints(name, &self.list(&table::LISTENERS).unwrap_or_default())?;
+        let listeners = self.without_controllers(all);
+        if listeners.is_empty() {
+            let value = self.text(&table::LISTENERS).unwrap_or_default();
+            let controllers = table::CONTROLLER_LISTENER_NAMES.name;
+            let limit = format!("a list with a name that {controllers} does not have");
+            return Err(ConfigError::Limit { name, value, limit });
+        }
         let mut ports = BTreeMap::new();
         let map = table::LISTENER_SECURITY_PROTOCOL_MAP.name;
         let protocols = self.list(&table::LISTENER_SECURITY_PROTOCOL_MAP).unwrap_or_default();
@@ -329,7 +337,7 @@ impl View<'_> {
         let Some(elements) = self.list(&table::ADVERTISED_LISTENERS) else {
             return Ok(listeners.to_vec());
         };
-        let advertised = parse_endpoints(name, &elements)?;
+        let advertised = self.without_controllers(parse_endpoints(name, &elements)?);
         for endpoint in &advertised {
             let refused =
                 |limit| Err(ConfigError::Limit { name, value: endpoint.to_string(), limit });
@@ -341,6 +349,27 @@ impl View<'_> {
             }
         }
         Ok(advertised)
+    }
+
+    /// What is for clients: the broker does not listen for other controllers.
+    fn without_controllers(&self, mut endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
+        let controllers = self.list(&table::CONTROLLER_LISTENER_NAMES).unwrap_or_default();
+        let is_one = |name: &str| controllers.iter().any(|other| other.eq_ignore_ascii_case(name));
+        endpoints.retain(|endpoint| !is_one(&endpoint.listener));
+        endpoints
+    }
+
+    fn check_roles(&self) -> Result<(), ConfigError> {
+        let definition = &table::PROCESS_ROLES;
+        match self.list(definition) {
+            Some(roles) if !roles.iter().any(|role| role == "broker") => Err(ConfigError::Limit {
+                name: definition.name,
+                value: roles.join(","),
+                limit: "a list with broker: there are no processes for controllers alone"
+                    .to_owned(),
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn check_compaction_lag(&self) -> Result<(), ConfigError> {

@@ -52,6 +52,11 @@ definitions! {
         "connections.max.idle.ms", Kind::Long, "600000",
         "A connection on which nothing was asked for so long is closed; -1 for never.",
     ).at_least(-1).read_only();
+    CONTROLLER_LISTENER_NAMES = broker(
+        "controller.listener.names", Kind::List, "",
+        "Names in listeners that are for controllers; a broker is its own controller, so these are \
+         not opened.",
+    ).optional().read_only();
     DEFAULT_REPLICATION_FACTOR = broker(
         "default.replication.factor", Kind::Int, "1",
         "How many replicas the partitions of a topic get where its creator does not say.",
@@ -274,6 +279,10 @@ definitions! {
         "offsets.topic.segment.bytes", Kind::Int, "104857600",
         "The size at which a segment of __consumer_offsets is closed.",
     ).at_least(1_048_576).read_only();
+    PROCESS_ROLES = broker(
+        "process.roles", Kind::List, "",
+        "What the process is for; a broker is its own controller.",
+    ).optional().limit(Limit::EachOf(&["broker", "controller"])).read_only();
     PRODUCER_ID_EXPIRATION_MS = broker(
         "producer.id.expiration.ms", Kind::Int, "86400000",
         "How long a partition remembers a producer that is silent.",

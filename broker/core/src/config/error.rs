@@ -26,6 +26,15 @@ pub enum ConfigError {
         /// The value that asks for nothing.
         default: Option<&'static str>,
     },
+    /// The name is that of a config for one listener.
+    #[error(
+        "config {name} has no effect in Millrace: a listener has no configs of its own yet; leave \
+         it out"
+    )]
+    OfListener {
+        /// The name as it came.
+        name: String,
+    },
     /// The value is not of the config's type.
     #[error("invalid value {value:?} for config {name}: expected {expected}")]
     Type {

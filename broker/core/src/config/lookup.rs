@@ -28,6 +28,9 @@ fn search(table: &'static [Definition], name: &str) -> Option<&'static Definitio
 }
 
 fn unknown(known: impl Iterator<Item = &'static Definition>, name: &str) -> ConfigError {
+    if name.starts_with("listener.name.") {
+        return ConfigError::OfListener { name: shortened(name) };
+    }
     let closest = known
         .map(|definition| (distance(name, definition.name), definition.name))
         .min()

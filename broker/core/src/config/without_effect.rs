@@ -150,7 +150,6 @@ pub(super) static TABLE: &[Definition] = &[
     fixed("offsets.topic.compression.codec", Int, "0", Workings),
     dynamic("principal.builder.class", String,
         "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder", Guard),
-    fixed("process.roles", List, "", Quorum).optional(),
     fixed("producer.purgatory.purge.interval.requests", Int, "1000", Workings),
     fixed("queued.max.requests", Int, "500", Workings),
     fixed("quota.window.num", Int, "11", Quotas),
