@@ -90,6 +90,7 @@ fn told(
     ResponseTopic {
         name: name.into(),
         topic_id: created.id,
+        error_message: None,
         num_partitions: i32::try_from(created.partitions).unwrap_or(i32::MAX),
         replication_factor: i16::try_from(created.replication_factor).unwrap_or(i16::MAX),
         configs: Some(configs),

@@ -33,7 +33,11 @@ pub async fn handle(
     let found = find(context, request.key_type, &request.key).await;
     Ok(Response {
         error_code: found.error_code,
-        error_message: found.error_message,
+        // Source: `Errors.NONE.message()`, which Kafka answers old clients with.
+        error_message: match found.error_code {
+            0 => Some("NONE".into()),
+            _ => found.error_message,
+        },
         node_id: found.node_id,
         host: found.host,
         port: found.port,

@@ -64,6 +64,7 @@ async fn topics_are_created_in_every_version() {
             let response: create_topics::Response<'_> = read(ApiKey::CreateTopics, version, &frame);
             let [good, bad] = response.topics.as_slice() else { panic!("{response:?}") };
             assert_eq!((good.name.as_ref(), good.error_code), (name.as_str(), 0));
+            assert_eq!(good.error_message, None);
             assert_eq!(bad.error_code, ErrorCode::InvalidTopicException.code());
             assert!(bad.error_message.as_deref().unwrap().contains("holds '/'"));
             assert_eq!(good.topic_id == TopicId::ZERO, version < 7);
