@@ -51,6 +51,7 @@ mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
+mod once;
 mod permission;
 mod produce;
 mod sync_group;
@@ -121,7 +122,7 @@ pub static TABLE: &[Api] = &[
         key: ApiKey::Produce,
         permission: Permission::to(Operation::Write, Resource::Topic),
         proof: "server::it::data_path",
-        differs: "no transactions; compressed records are unpacked only where the topic's configs ask for it: else their head and count are looked at, not each record",
+        differs: "no transactions; compressed records are unpacked only where the topic's configs ask for it: else their head and count are looked at, not each record; a negative timestamp counts as none",
         handler: by_hand!(produce),
     },
     Api {

@@ -6,6 +6,7 @@ use millrace_types::ErrorCode;
 use millrace_wire::messages::create_partitions::{Request, RequestTopic, Response, ResponseResult};
 
 use super::RequestContext;
+use super::once::once;
 use crate::refusal::Refusal;
 
 /// Answers once the partitions can be written to.
@@ -32,7 +33,7 @@ pub async fn handle(
         .metadata()
         .run(move |image, _| create_partitions::decide(image, &command))
         .await;
-    let results = match reply {
+    let results: Vec<ResponseResult<'_>> = match reply {
         Ok(reply) => names
             .into_iter()
             .zip(reply)
@@ -45,6 +46,7 @@ pub async fn handle(
             .map(|name| told(name, Some((error.code(), error.to_string()))))
             .collect(),
     };
+    let results = once(results, |topic| topic.name.clone());
     Ok(Response { results, ..Response::default() })
 }
 

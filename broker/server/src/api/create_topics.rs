@@ -12,6 +12,7 @@ use millrace_wire::messages::create_topics::{
 };
 
 use super::RequestContext;
+use super::once::once;
 use crate::metadata::Unavailable;
 use crate::refusal::Refusal;
 
@@ -31,13 +32,14 @@ pub async fn handle(
         .metadata()
         .run(move |image, with| create_topics::decide(image, &command, with))
         .await;
-    let topics = match reply {
+    let topics: Vec<ResponseTopic<'_>> = match reply {
         Ok(reply) => {
             let results = names.into_iter().zip(reply);
             results.map(|(name, result)| told(context, name, result)).collect()
         }
         Err(error) => names.into_iter().map(|name| unavailable(context, name, &error)).collect(),
     };
+    let topics = once(topics, |topic| topic.name.clone());
     Ok(Response { topics, ..Response::default() })
 }
 

@@ -10,6 +10,7 @@ use millrace_types::{ErrorCode, TopicId};
 use millrace_wire::messages::delete_topics::{Request, Response, ResponseResponse};
 
 use super::RequestContext;
+use super::once::once;
 use crate::refusal::Refusal;
 
 /// The first version in which topics may be named by their ids.
@@ -34,7 +35,7 @@ pub async fn handle(
         .metadata()
         .run(move |image, with| delete_topics::decide(image, &command, with))
         .await;
-    let responses = match reply {
+    let responses: Vec<ResponseResponse<'_>> = match reply {
         Ok(reply) => topics
             .iter()
             .zip(reply)
@@ -47,6 +48,7 @@ pub async fn handle(
             topics.iter().map(|key| failed(context, key, error.code(), error.to_string())).collect()
         }
     };
+    let responses = once(responses, |topic| (topic.name.clone(), topic.topic_id));
     Ok(Response { responses, ..Response::default() })
 }
 

@@ -19,6 +19,11 @@ pub async fn handle(
 ) -> Result<Response<'static>, Refusal> {
     let image = context.broker.image();
     let cursor = request.cursor.as_ref();
+    if cursor.is_some_and(|cursor| cursor.partition_index < 0) {
+        let topics = request.topics.iter();
+        let topics = topics.map(|topic| refused(context, &topic.name, ErrorCode::InvalidRequest));
+        return Ok(Response { topics: topics.collect(), ..Response::default() });
+    }
     let (first, first_partition) = match cursor {
         Some(cursor) => (cursor.topic_name.to_string(), cursor.partition_index),
         None => (String::new(), 0),
@@ -47,6 +52,16 @@ pub async fn handle(
     Ok(Response { topics: page.topics, next_cursor: None, ..Response::default() })
 }
 
+fn refused(context: &RequestContext, name: &str, error: ErrorCode) -> ResponseTopic<'static> {
+    context.count(error);
+    ResponseTopic {
+        error_code: error.code(),
+        name: Some(name.to_owned().into()),
+        topic_authorized_operations: authorized::NOT_ASKED,
+        ..ResponseTopic::default()
+    }
+}
+
 struct Page<'a> {
     context: &'a RequestContext,
     image: &'a Image,
@@ -62,13 +77,7 @@ impl Page<'_> {
                 Ok(_) => ErrorCode::UnknownTopicOrPartition,
                 Err(_) => ErrorCode::InvalidTopicException,
             };
-            self.context.count(error);
-            self.topics.push(ResponseTopic {
-                error_code: error.code(),
-                name: Some(name.to_owned().into()),
-                topic_authorized_operations: authorized::NOT_ASKED,
-                ..ResponseTopic::default()
-            });
+            self.topics.push(refused(self.context, name, error));
             return None;
         };
         if self.room == 0 {

@@ -1,7 +1,7 @@
 //! ListOffsets: places in a log by name or by time. What is asked is decided in
 //! `core::replication::list_offsets`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_core::replication::fetch_session::TopicRef;
@@ -28,23 +28,28 @@ pub async fn handle<'a>(
         -1 => Reader::Consumer(Isolation::from_wire(request.isolation_level)),
         _ => Reader::Follower,
     };
-    let mut seen = BTreeSet::new();
+    let mut named: BTreeMap<(&str, i32), u32> = BTreeMap::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            *named.entry((&topic.name, partition.partition_index)).or_default() += 1;
+        }
+    }
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in request.topics {
-        let name: Arc<str> = Arc::from(&*topic.name);
+    for topic in &request.topics {
+        let name = TopicRef::Name(Arc::from(&*topic.name));
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in &topic.partitions {
             let index = partition.partition_index;
-            let found = if seen.insert((Arc::clone(&name), index)) {
-                let topic = TopicRef::Name(Arc::clone(&name));
-                look_up(context, &topic, partition, reader).await
-            } else {
-                Err(ErrorCode::InvalidRequest)
+            let found = match named.insert((&topic.name, index), 0) {
+                Some(0) => continue,
+                Some(1) => look_up(context, &name, partition, reader).await,
+                // Named twice: refused, and told once. Source: `ReplicaManager.fetchOffset`.
+                Some(_) | None => Err(ErrorCode::InvalidRequest),
             };
             context.count(found.err().unwrap_or_default());
             partitions.push(answer(index, found));
         }
-        topics.push(ResponseTopic { name: topic.name, partitions });
+        topics.push(ResponseTopic { name: topic.name.clone(), partitions });
     }
     Ok(Response { topics, ..Response::default() })
 }

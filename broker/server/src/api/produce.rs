@@ -6,7 +6,7 @@ use millrace_core::metadata::is_internal;
 use millrace_core::replication::acks::Acks;
 use millrace_core::replication::append::{AppendError, Arrival, Candidate, RefusedRecord, inspect};
 use millrace_core::replication::fetch_session::TopicRef;
-use millrace_types::{ErrorCode, TimestampMs};
+use millrace_types::{ErrorCode, Offset, TimestampMs};
 use millrace_wire::Reader;
 use millrace_wire::hot::produce::{ProduceRequest, ProduceTopic};
 use millrace_wire::messages::produce::{
@@ -28,13 +28,15 @@ use crate::reply::{Outcome, Reply};
 struct Slot {
     topic: TopicRef,
     index: i32,
+    /// `None` if there is none here.
+    partition: Option<Arc<Partition>>,
     state: State,
 }
 
 /// How far it is.
 enum State {
     /// It is to be queued.
-    Ready(Arc<Partition>, Box<Candidate>),
+    Ready(Box<Candidate>),
     /// It is queued.
     Waiting(Answer),
     /// It was written.
@@ -68,11 +70,15 @@ pub async fn handle(context: RequestContext, frame: Frame) -> Result<Outcome, Re
         };
         let records = partition.records.map(|records| frame.bytes.slice_ref(records));
         let index = partition.index;
-        let state = match &acks {
-            Ok(_) => look_at(&context, &topic, index, records).await,
-            Err(error) => State::Refused(Refused::Code(error.error_code())),
+        let partition = match &acks {
+            Ok(_) => context.broker.partitions().find(&topic, index),
+            Err(error) => Err(error.error_code()),
         };
-        slots.push(Slot { topic, index, state });
+        let state = match &partition {
+            Ok(partition) => look_at(&context, partition, records).await,
+            Err(code) => State::Refused(Refused::Code(*code)),
+        };
+        slots.push(Slot { topic, index, partition: partition.ok(), state });
     }
     let timeout_ms = request.timeout_ms;
     let acks = acks.unwrap_or(Acks::Leader);
@@ -95,17 +101,8 @@ pub async fn handle(context: RequestContext, frame: Frame) -> Result<Outcome, Re
     })))
 }
 
-/// Finds the partition and looks at what is to be appended to it.
-async fn look_at(
-    context: &RequestContext,
-    topic: &TopicRef,
-    index: i32,
-    records: Option<Bytes>,
-) -> State {
-    let partition = match context.broker.partitions().find(topic, index) {
-        Ok(partition) => partition,
-        Err(code) => return State::Refused(Refused::Code(code)),
-    };
+/// Looks at what is to be appended to a partition.
+async fn look_at(context: &RequestContext, partition: &Partition, records: Option<Bytes>) -> State {
     if is_internal(partition.id().topic.as_str()) && !is_admin(context) {
         return State::Refused(Refused::Code(ErrorCode::InvalidTopicException));
     }
@@ -117,7 +114,7 @@ async fn look_at(
     let look = move || inspect(records.as_ref(), &terms.rules, arrival);
     let candidate = if is_costly { env.blocking.run(look).await } else { look() };
     match candidate {
-        Ok(candidate) => State::Ready(partition, Box::new(candidate)),
+        Ok(candidate) => State::Ready(Box::new(candidate)),
         Err(error) => State::Refused(Refused::Partition(PartitionError::Append(error))),
     }
 }
@@ -134,10 +131,11 @@ async fn submit(context: &RequestContext, slots: &mut [Slot], acks: Acks) {
     let mut drains: Vec<Drain> = Vec::new();
     let mut bytes: usize = 0;
     for slot in slots {
+        let Some(partition) = &slot.partition else { continue };
         let state =
             std::mem::replace(&mut slot.state, State::Refused(Refused::Code(ErrorCode::None)));
         slot.state = match state {
-            State::Ready(partition, candidate) => {
+            State::Ready(candidate) => {
                 bytes = bytes.saturating_add(candidate.size_bytes());
                 let (answer, drain) = partition.submit(*candidate, acks);
                 drains.extend(drain);
@@ -210,6 +208,7 @@ impl Slot {
             base_offset: -1,
             ..ResponseResponsePartitionResponse::default()
         };
+        let log_start = || self.partition.as_ref().map(|one| one.reader().start_offset());
         let refused = match &self.state {
             State::Appended(appended) => {
                 return ResponseResponsePartitionResponse {
@@ -221,12 +220,15 @@ impl Slot {
             }
             State::Refused(refused) => refused,
             // Nothing is answered before all are done.
-            State::Ready(..) | State::Waiting(_) => &Refused::Code(ErrorCode::UnknownServerError),
+            State::Ready(_) | State::Waiting(_) => &Refused::Code(ErrorCode::UnknownServerError),
         };
         ResponseResponsePartitionResponse {
             error_code: refused.error_code().code(),
             error_message: refused.text().map(Into::into),
             record_errors: refused.records(),
+            log_start_offset: log_start()
+                .filter(|_| refused.tells_log_start())
+                .map_or(-1, Offset::to_wire),
             ..answer
         }
     }
@@ -253,6 +255,22 @@ impl Refused {
         match self {
             Refused::Code(_) => None,
             Refused::Partition(error) => Some(error.to_string()),
+        }
+    }
+
+    /// Source: `ReplicaManager.appendRecordsToLeader`.
+    fn tells_log_start(&self) -> bool {
+        match self {
+            Refused::Code(_) => false,
+            Refused::Partition(error) => match error {
+                PartitionError::Append(error) => error.tells_log_start(),
+                PartitionError::Acks(_) | PartitionError::TimedOut { .. } => true,
+                PartitionError::NotLeader { .. }
+                | PartitionError::LeaderEpoch(_)
+                | PartitionError::NotInMemory
+                | PartitionError::DeleteRecords(_)
+                | PartitionError::Log { .. } => false,
+            },
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Appended {
     pub base_offset: Offset,
     /// The offset after its last record.
     pub next_offset: Offset,
-    /// The broker's time, if the topic goes by it.
+    /// The time that the producer is told: the broker's, if the topic goes by it.
     pub log_append_time: Option<TimestampMs>,
     /// The first record of the log.
     pub log_start: Offset,

@@ -295,6 +295,10 @@ async fn records_at_fault_are_named_one_by_one() {
     let named: Vec<_> = answer.record_errors.iter().map(|one| one.batch_index).collect();
     assert_eq!(named, [0, 1]);
     assert!(answer.error_message.as_deref().is_some_and(|text| text.contains("key")));
+    assert_eq!(answer.log_start_offset, 0);
+    let frame = call(&mut client, 8, &produce_request(1, 0, Vec::new())).await;
+    let response: produce::Response<'_> = read(ApiKey::Produce, 8, &frame);
+    assert_eq!(response.responses[0].partition_responses[0].log_start_offset, -1);
 }
 
 #[tokio::test]
@@ -432,6 +436,23 @@ async fn offsets_are_found_by_name_and_by_time() {
             let answer = &response.topics[0].partitions[0];
             assert_eq!((answer.error_code, answer.offset), (0, offset), "{timestamp} {version}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_partition_that_is_named_twice_is_refused_and_told_once() {
+    let broker = start(&[], |_| {}).await;
+    let mut client = broker.connect().await;
+    for version in 1..=11 {
+        let partitions = vec![list_offsets::RequestTopicPartition::default(); 2];
+        let topic = list_offsets::RequestTopic { name: TOPIC.into(), partitions };
+        let topics = vec![topic];
+        let request =
+            list_offsets::Request { replica_id: -1, topics, ..list_offsets::Request::default() };
+        let frame = call(&mut client, version, &request).await;
+        let response: list_offsets::Response<'_> = read(ApiKey::ListOffsets, version, &frame);
+        let [answer] = response.topics[0].partitions.as_slice() else { panic!("{response:?}") };
+        assert_eq!(answer.error_code, ErrorCode::InvalidRequest.code());
     }
 }
 

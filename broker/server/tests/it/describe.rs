@@ -194,5 +194,19 @@ async fn topics_are_described_page_by_page() {
         };
         let told = ask(&mut client, version, &request, |response| response.topics[0].error_code);
         assert_eq!(told.await, ErrorCode::UnknownTopicOrPartition.code());
+        let cursor = describe_topic_partitions::RequestCursor {
+            topic_name: "a".into(),
+            partition_index: -1,
+        };
+        let request = describe_topic_partitions::Request {
+            topics: vec![describe_topic_partitions::RequestTopic { name: "a".into() }],
+            cursor: Some(cursor),
+            ..describe_topic_partitions::Request::default()
+        };
+        let told = ask(&mut client, version, &request, |response| {
+            let topic = &response.topics[0];
+            (topic.error_code, topic.partitions.len())
+        });
+        assert_eq!(told.await, (ErrorCode::InvalidRequest.code(), 0));
     }
 }

@@ -82,6 +82,39 @@ async fn topics_are_created_in_every_version() {
 }
 
 #[tokio::test]
+async fn a_topic_that_is_named_twice_is_refused_and_told_once() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.connect().await;
+    let invalid = ErrorCode::InvalidRequest.code();
+    let topics = vec![new_topic("a", 1), new_topic("b", 1), new_topic("a", 2)];
+    let request = create_topics::Request { topics, ..create_topics::Request::default() };
+    let frame = client.call(7, &request).await;
+    let response: create_topics::Response<'_> = read(ApiKey::CreateTopics, 7, &frame);
+    let rows: Vec<_> =
+        response.topics.iter().map(|topic| (topic.name.as_ref(), topic.error_code)).collect();
+    assert_eq!(rows, [("a", invalid), ("b", 0)]);
+
+    let grown = || create_partitions::RequestTopic {
+        name: "b".into(),
+        count: 2,
+        ..create_partitions::RequestTopic::default()
+    };
+    let topics = vec![grown(), grown()];
+    let request = create_partitions::Request { topics, ..create_partitions::Request::default() };
+    let frame = client.call(3, &request).await;
+    let response: create_partitions::Response<'_> = read(ApiKey::CreatePartitions, 3, &frame);
+    let codes: Vec<i16> = response.results.iter().map(|topic| topic.error_code).collect();
+    assert_eq!(codes, [invalid]);
+
+    let topic_names = vec!["b".into(), "b".into()];
+    let request = delete_topics::Request { topic_names, ..delete_topics::Request::default() };
+    let frame = client.call(5, &request).await;
+    let response: delete_topics::Response<'_> = read(ApiKey::DeleteTopics, 5, &frame);
+    let codes: Vec<i16> = response.responses.iter().map(|topic| topic.error_code).collect();
+    assert_eq!(codes, [invalid]);
+}
+
+#[tokio::test]
 async fn topics_are_deleted_by_name_and_by_id() {
     let broker = TestBroker::start(&[]).await;
     let mut client = broker.connect().await;

@@ -142,6 +142,34 @@ impl AppendError {
         }
     }
 
+    /// Whether the answer tells where the log begins: what is wrong with the request itself is found
+    /// before its partition is. Source: `ProduceRequest.validateRecords`,
+    /// `ReplicaManager.appendRecordsToLeader`.
+    pub const fn tells_log_start(&self) -> bool {
+        match self {
+            AppendError::NoBatch
+            | AppendError::SeveralBatches { .. }
+            | AppendError::ZstdTooEarly { .. }
+            | AppendError::TooLarge { .. }
+            | AppendError::LargerThanSegment { .. }
+            | AppendError::Batch(
+                BatchError::Header(_) | BatchError::CutOff { .. } | BatchError::Crc { .. },
+            ) => false,
+            AppendError::Batch(BatchError::Compression(_) | BatchError::Record(_))
+            | AppendError::BaseOffset { .. }
+            | AppendError::Control
+            | AppendError::Transactional
+            | AppendError::DeleteHorizon
+            | AppendError::TimestampType
+            | AppendError::Gaps { .. }
+            | AppendError::NoSequence { .. }
+            | AppendError::Records { .. }
+            | AppendError::Recompress(_)
+            | AppendError::Producer(_)
+            | AppendError::OffsetsExhausted { .. } => true,
+        }
+    }
+
     /// The single records at fault, for Produce version 8 and later. Source: KIP-467.
     pub fn records(&self) -> impl Iterator<Item = &RefusedRecord> {
         let (first, others) = match self {

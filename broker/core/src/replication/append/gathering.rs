@@ -28,7 +28,8 @@ pub enum Placement {
         base_offset: Offset,
         /// The offset after the original's last record.
         next_offset: Offset,
-        /// The broker's time of the original, if the topic goes by it.
+        /// The latest time of the original's records, whoever's clock that was. Source:
+        /// `UnifiedLog.append`, which tells it also where the topic goes by the producer's.
         log_append_time: Option<TimestampMs>,
     },
 }
@@ -58,9 +59,8 @@ impl<'a> Gathering<'a> {
     /// # Errors
     /// Refuses a producer that was fenced and a gap in its sequence; the gathering is as before.
     pub fn admit(&mut self, candidate: &mut Candidate) -> Result<Placement, AppendError> {
-        let header = *candidate.head.header();
         let base_offset = self.next_offset;
-        let records_count = header.records_count;
+        let records_count = candidate.head.header().records_count;
         if Offset::MAX.since(base_offset) <= u64::from(records_count) {
             let next_offset = base_offset.get();
             return Err(AppendError::OffsetsExhausted { records_count, next_offset });
@@ -70,7 +70,7 @@ impl<'a> Gathering<'a> {
         if let Some(batch) = producer_batch(&placed) {
             match self.staged.check(self.producers, &batch)? {
                 Verdict::New => self.staged.add(self.producers, &batch),
-                Verdict::Duplicate(original) => return Ok(duplicate(&original, &header)),
+                Verdict::Duplicate(original) => return Ok(duplicate(&original)),
             }
         }
         self.next_offset = placed.next_offset();
@@ -97,7 +97,7 @@ impl Placement {
         matches!(self, Placement::Append { .. })
     }
 
-    /// Offset of the first record and, if the topic goes by it, the broker's time: the answer.
+    /// Offset of the first record and the time that is told with it: the answer.
     pub const fn answer(&self) -> (Offset, Option<TimestampMs>) {
         match *self {
             Placement::Append { base_offset, log_append_time, .. }
@@ -121,11 +121,11 @@ fn producer_batch(header: &BatchHeader) -> Option<ProducerBatch> {
     })
 }
 
-fn duplicate(original: &BatchEntry, header: &BatchHeader) -> Placement {
+fn duplicate(original: &BatchEntry) -> Placement {
     Placement::Duplicate {
         base_offset: original.base_offset(),
         next_offset: original.last_offset.plus(1),
-        log_append_time: log_append_time(header, original.timestamp),
+        log_append_time: original.timestamp,
     }
 }
 

@@ -355,7 +355,7 @@ mod gathering {
 
     fn repeated(base_offset: u64, next_offset: u64) -> Result<Placement, AppendError> {
         let (base_offset, next_offset) = (Offset::new(base_offset), Offset::new(next_offset));
-        Ok(Placement::Duplicate { base_offset, next_offset, log_append_time: None })
+        Ok(Placement::Duplicate { base_offset, next_offset, log_append_time: Some(NOW) })
     }
 
     /// Producer 9 wrote three records at offset 10 with sequences 5 to 7 in epoch 2.
@@ -369,7 +369,7 @@ mod gathering {
                 first_sequence: base_sequence,
                 base_offset: Offset::new(10),
                 last_offset: Offset::new(12),
-                timestamp: None,
+                timestamp: Some(NOW),
                 kind: ProducerBatchKind::Plain,
             },
             NOW,
