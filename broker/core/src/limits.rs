@@ -151,6 +151,10 @@ pub const UNPACKED_BYTES_MIN: usize = 32 * 1024 * 1024;
 /// ... and never to more than this.
 pub const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
+/// What batches may take together that are unpacked at the same time, in bytes, each counted by how
+/// far it may unfold. One that may unfold further is unpacked alone.
+pub const UNPACKING_BYTES_MAX: usize = 4 * UNPACKED_BYTES_MIN;
+
 /// How many partitions all fetch sessions may remember together, at some 200 bytes each; beyond it
 /// fetches are answered without a session, which clients understand.
 pub const FETCH_SESSION_PARTITIONS_MAX: usize = 250_000;

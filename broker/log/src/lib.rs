@@ -35,4 +35,4 @@ pub use log_dir::{
 };
 pub use new_batch::NewBatch;
 pub use reader::LogReader;
-pub use segment::{FoundOffset, ReadRequest, Slice};
+pub use segment::{FoundOffset, LOOK_UP_BYTES_MAX, ReadRequest, Slice};

@@ -33,7 +33,7 @@ mod writer;
 pub(crate) use read::Outcome;
 pub use read::{ReadRequest, Slice};
 pub(crate) use scan::{ScanEnd, Scanner};
-pub use timestamp::FoundOffset;
+pub use timestamp::{FoundOffset, LOOK_UP_BYTES_MAX};
 pub(crate) use writer::{Incoming, SegmentWriter, WriteError};
 
 /// Batches at the tail whose place is kept in memory.

@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::random::Random;
 use crate::tasks::Tasks;
+use crate::unpacking::Unpacking;
 
 /// The world of one broker. Clones are handles to the same world.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Env {
     pub clock: Clock,
     /// Where blocking work runs.
     pub blocking: Blocking,
+    /// Where batches are unpacked.
+    pub unpacking: Unpacking,
     /// Chance.
     pub random: Arc<Random>,
     /// Whether the disk keeps pace.
@@ -72,6 +75,7 @@ impl Env {
             disk: Arc::new(RealDisk),
             clock: Clock::System,
             blocking: Blocking::Pool,
+            unpacking: Unpacking::default(),
             random: Arc::new(Random::from_system()),
             pace: Arc::default(),
             ailing: Arc::default(),
@@ -93,6 +97,7 @@ impl Env {
             disk,
             clock,
             blocking: Blocking::Inline,
+            unpacking: Unpacking::default(),
             random: Arc::new(Random::seeded(seed)),
             pace: Arc::default(),
             ailing: Arc::default(),

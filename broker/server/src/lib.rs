@@ -32,3 +32,4 @@ pub mod server;
 pub mod settings;
 pub mod tasks;
 pub mod telemetry;
+pub mod unpacking;

@@ -80,6 +80,13 @@ impl AppendRules {
         }
     }
 
+    /// How far compressed records may unfold, in bytes.
+    pub fn unpacked_bytes_max(&self) -> usize {
+        self.message_bytes_max
+            .saturating_mul(limits::UNPACKED_PER_MESSAGE_BYTES_MAX)
+            .clamp(limits::UNPACKED_BYTES_MIN, limits::UNPACKED_BYTES_MAX)
+    }
+
     /// Whether a batch must be unpacked or packed anew, which takes long.
     pub fn are_costly_for(&self, header: &BatchHeader, now: TimestampMs) -> bool {
         let compression = header.compression();
@@ -224,7 +231,7 @@ fn accept(
     let mut max_timestamp = header.max_timestamp;
     let mut stored = bytes.clone();
     if needs_records {
-        let open = batch.open(unpacked_bytes_max(rules))?;
+        let open = batch.open(rules.unpacked_bytes_max())?;
         max_timestamp = records::check(&open, rules, now)?;
         if let Some(codec) = target {
             stored = recompress(&open, codec)?;
@@ -253,12 +260,4 @@ fn recompress(open: &OpenBatch<'_>, codec: Codec) -> Result<Bytes, AppendError> 
         builder.retain(&record.map_err(BatchError::Record)?)?;
     }
     Ok(Bytes::from(builder.build()?))
-}
-
-/// How far compressed records may unfold.
-fn unpacked_bytes_max(rules: &AppendRules) -> usize {
-    rules
-        .message_bytes_max
-        .saturating_mul(limits::UNPACKED_PER_MESSAGE_BYTES_MAX)
-        .clamp(limits::UNPACKED_BYTES_MIN, limits::UNPACKED_BYTES_MAX)
 }

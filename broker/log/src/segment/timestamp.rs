@@ -11,8 +11,8 @@ use crate::file_name::FileKind;
 use crate::sparse_index::{self, Found};
 use crate::time_index::TimeEntry;
 
-/// How far a batch is decompressed to find a record in it.
-const RECORDS_BYTES_MAX: usize = 64 << 20;
+/// How far a batch is decompressed to find a record in it, in bytes.
+pub const LOOK_UP_BYTES_MAX: usize = 32 << 20;
 
 /// A record found by its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Segment {
         let (batch, _) =
             Batch::split_first(&bytes).map_err(|error| self.corrupt(place.position, &error))?;
         let leader_epoch = batch.header().leader_epoch;
-        let Ok(open) = batch.open(RECORDS_BYTES_MAX) else {
+        let Ok(open) = batch.open(LOOK_UP_BYTES_MAX) else {
             // A batch that does not open, or opens to too much, is good for its header only.
             return Ok(place.max_timestamp.map(|timestamp| FoundOffset {
                 offset: place.base_offset,

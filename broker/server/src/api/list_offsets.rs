@@ -7,6 +7,7 @@ use std::sync::Arc;
 use millrace_core::replication::fetch_session::TopicRef;
 use millrace_core::replication::last_stable::{Isolation, Reader};
 use millrace_core::replication::list_offsets::{FoundOffset, Lookup, OffsetSpec};
+use millrace_log::LOOK_UP_BYTES_MAX;
 use millrace_types::{ErrorCode, LeaderEpoch, Offset, TimestampMs};
 use millrace_wire::messages::list_offsets::{
     Request, RequestTopicPartition, Response, ResponseTopic, ResponseTopicPartition,
@@ -70,8 +71,9 @@ async fn look_up(
     if let Lookup::Known(found) = lookup {
         return Ok(found);
     }
-    let blocking = context.broker.env().blocking;
-    let found = blocking.run(move || search(&partition, lookup)).await;
+    let env = context.broker.env();
+    let search = move || search(&partition, lookup);
+    let found = env.unpacking.run(env.blocking, LOOK_UP_BYTES_MAX, search).await;
     match found.map_err(|error| error.error_code())? {
         Some(found) => Ok(found),
         None => {

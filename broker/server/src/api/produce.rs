@@ -111,8 +111,10 @@ async fn look_at(context: &RequestContext, partition: &Partition, records: Optio
     let arrival = Arrival { version: context.version, now: env.clock.now() };
     let header = records.as_deref().and_then(|bytes| BatchHeader::parse(bytes).ok());
     let is_costly = header.is_some_and(|header| terms.rules.are_costly_for(&header, arrival.now));
+    let bytes_max = terms.rules.unpacked_bytes_max();
     let look = move || inspect(records.as_ref(), &terms.rules, arrival);
-    let candidate = if is_costly { env.blocking.run(look).await } else { look() };
+    let candidate =
+        if is_costly { env.unpacking.run(env.blocking, bytes_max, look).await } else { look() };
     match candidate {
         Ok(candidate) => State::Ready(Box::new(candidate)),
         Err(error) => State::Refused(Refused::Partition(PartitionError::Append(error))),
