@@ -11,6 +11,7 @@ use millrace_wire::messages::describe_configs::{
 };
 
 use super::RequestContext;
+use super::once::once;
 use crate::refusal::Refusal;
 
 /// `ConfigResource.Type` of Kafka.
@@ -27,9 +28,8 @@ pub async fn handle(
     request: Request<'_>,
 ) -> Result<Response<'static>, Refusal> {
     let image = context.broker.image();
-    let results = request
-        .resources
-        .iter()
+    let results = once(&request.resources, |&resource| key(resource))
+        .into_iter()
         .map(|resource| {
             let mut result = ResponseResult {
                 resource_type: resource.resource_type,
@@ -48,6 +48,15 @@ pub async fn handle(
         })
         .collect();
     Ok(Response { results, ..Response::default() })
+}
+
+/// What a resource is: a number may be written in many ways.
+fn key<'a>(resource: &'a RequestResource<'_>) -> (i8, Option<i32>, &'a str) {
+    let name = resource.resource_name.as_ref();
+    match name.parse::<i32>() {
+        Ok(id) if resource.resource_type == BROKER => (BROKER, Some(id), ""),
+        Ok(_) | Err(_) => (resource.resource_type, None, name),
+    }
 }
 
 fn describe(

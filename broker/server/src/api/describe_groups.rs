@@ -9,6 +9,7 @@ use millrace_wire::messages::describe_groups::{
 use super::RequestContext;
 use super::authorized;
 use super::group_fields::{ask, group, instance_text, refusal, text};
+use super::once::once;
 use crate::group::Describe;
 use crate::refusal::Refusal;
 
@@ -23,7 +24,7 @@ pub async fn handle(
     request: Request<'_>,
 ) -> Result<Response<'static>, Refusal> {
     let mut groups = Vec::with_capacity(request.groups.len());
-    for name in &request.groups {
+    for name in once(&request.groups, |name| *name) {
         let mut response = ResponseGroup {
             group_id: text(name),
             authorized_operations: authorized::group(request.include_authorized_operations),

@@ -2,6 +2,8 @@
 //!
 //! Source: KIP-664.
 
+use std::collections::BTreeSet;
+
 use millrace_core::replication::fetch_session::TopicRef;
 use millrace_log::producer_state::ProducerEntry;
 use millrace_types::{ErrorCode, ProducerId};
@@ -10,6 +12,7 @@ use millrace_wire::messages::describe_producers::{
 };
 
 use super::RequestContext;
+use super::once::fresh;
 use crate::partition::Partition;
 use crate::refusal::Refusal;
 
@@ -18,9 +21,11 @@ pub async fn handle<'a>(
     context: &RequestContext,
     request: Request<'a>,
 ) -> Result<Response<'a>, Refusal> {
-    let topics = request.topics.into_iter().map(|topic| {
+    let mut seen = BTreeSet::new();
+    let topics = request.topics.into_iter().filter_map(|topic| {
         let name = TopicRef::Name(topic.name.as_ref().into());
-        let partitions = topic.partition_indexes.iter().map(|&index| {
+        let indexes = fresh(&mut seen, &name, &topic.partition_indexes)?;
+        let partitions = indexes.into_iter().map(|index| {
             let found = context.broker.partitions().find(&name, index);
             let described = found.and_then(|partition| describe(&partition, index));
             described.unwrap_or_else(|error| {
@@ -33,7 +38,7 @@ pub async fn handle<'a>(
             })
         });
         let partitions = partitions.collect();
-        ResponseTopic { name: topic.name, partitions }
+        Some(ResponseTopic { name: topic.name, partitions })
     });
     Ok(Response { topics: topics.collect(), ..Response::default() })
 }

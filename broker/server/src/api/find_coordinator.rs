@@ -11,6 +11,7 @@ use millrace_wire::messages::find_coordinator::{Request, Response, ResponseCoord
 use super::RequestContext;
 use super::group_fields::text;
 use super::metadata::{brokers_on, leader_on};
+use super::once::once;
 use crate::refusal::Refusal;
 
 /// From this version on a request names several keys.
@@ -25,7 +26,7 @@ pub async fn handle(
 ) -> Result<Response<'static>, Refusal> {
     if context.version >= SEVERAL_FROM {
         let mut coordinators = Vec::with_capacity(request.coordinator_keys.len());
-        for key in &request.coordinator_keys {
+        for key in once(&request.coordinator_keys, |key| *key) {
             coordinators.push(find(context, request.key_type, key).await);
         }
         return Ok(Response { coordinators, ..Response::default() });

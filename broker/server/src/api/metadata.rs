@@ -7,11 +7,12 @@ use std::sync::Arc;
 use millrace_core::config::listener::Endpoint;
 use millrace_core::metadata::decide::create_topics::CreateTopicError;
 use millrace_core::metadata::{Image, Partition, Topic, is_internal};
-use millrace_types::{BrokerId, ErrorCode, PartitionIndex, TopicName};
+use millrace_types::{BrokerId, ErrorCode, PartitionIndex, TopicName, Uuid};
 use millrace_wire::messages::metadata::{
     Request, RequestTopic, Response, ResponseBroker, ResponseTopic, ResponseTopicPartition,
 };
 
+use super::once::once;
 use super::{RequestContext, authorized};
 use crate::net::ListenerName;
 use crate::refusal::Refusal;
@@ -43,7 +44,10 @@ pub async fn handle(
     let asked = request.topics.filter(|topics| context.version > 0 || !topics.is_empty());
     let topics = match asked {
         None => image.topics().map(|topic| view.known(topic)).collect(),
-        Some(topics) => topics.iter().map(|topic| view.asked(topic)).collect(),
+        Some(topics) => {
+            let topics = once(&topics, |&topic| key(topic));
+            topics.into_iter().map(|topic| view.asked(topic)).collect()
+        }
     };
     Ok(Response {
         brokers,
@@ -56,6 +60,12 @@ pub async fn handle(
         ),
         ..Response::default()
     })
+}
+
+/// What a topic is asked for by: its id, or its name if it has none.
+fn key<'a>(asked: &'a RequestTopic<'_>) -> (Uuid, Option<&'a str>) {
+    let name = if asked.topic_id.is_zero() { asked.name.as_deref() } else { None };
+    (asked.topic_id, name)
 }
 
 /// The brokers that a listener reaches, with their racks.

@@ -1,5 +1,7 @@
 //! API 9: the progress of consumers, as it was committed.
 
+use std::collections::BTreeSet;
+
 use millrace_core::group::{
     CommittedOffset, FetchedTopic, GroupError, OffsetFetchRequest, TopicToFetch,
 };
@@ -12,6 +14,7 @@ use millrace_wire::messages::offset_fetch::{
 
 use super::RequestContext;
 use super::group_fields::{ask, group, refusal, text};
+use super::once::{fresh, once};
 use crate::refusal::Refusal;
 
 /// From this version on a request names several groups.
@@ -29,7 +32,7 @@ pub async fn handle(
 ) -> Result<Response<'static>, Refusal> {
     if context.version >= SEVERAL_FROM {
         let mut groups = Vec::with_capacity(request.groups.len());
-        for asked in &request.groups {
+        for asked in once(request.groups, |asked| asked.group_id.clone()) {
             groups.push(fetch(context, asked).await);
         }
         return Ok(Response { groups, ..Response::default() });
@@ -37,7 +40,7 @@ pub async fn handle(
     let topics = request.topics.as_ref();
     let topics = topics.map(|topics| topics.iter().map(new_form).collect());
     let asked = RequestGroup { group_id: request.group_id, topics, ..RequestGroup::default() };
-    let fetched = fetch(context, &asked).await;
+    let fetched = fetch(context, asked).await;
     Ok(Response {
         topics: fetched.topics.into_iter().map(old_form).collect(),
         error_code: fetched.error_code,
@@ -45,7 +48,8 @@ pub async fn handle(
     })
 }
 
-async fn fetch(context: &RequestContext, asked: &RequestGroup<'_>) -> ResponseGroup<'static> {
+async fn fetch(context: &RequestContext, asked: RequestGroup<'_>) -> ResponseGroup<'static> {
+    let asked = without_repetitions(asked);
     let image = context.broker.image();
     let known = |topic: &&RequestGroupTopic<'_>| name_of(context, &image, topic).is_some();
     let wanted = |topic: &RequestGroupTopic<'_>| TopicToFetch {
@@ -77,6 +81,21 @@ async fn fetch(context: &RequestContext, asked: &RequestGroup<'_>) -> ResponseGr
         (Err(error), topics) => fail(context, &mut response, topics.as_deref(), &error),
     }
     response
+}
+
+/// Each partition once: what is committed with an offset may be long.
+fn without_repetitions(mut asked: RequestGroup<'_>) -> RequestGroup<'_> {
+    let mut seen = BTreeSet::new();
+    if let Some(topics) = &mut asked.topics {
+        topics.retain_mut(|topic| {
+            let key = (topic.topic_id, topic.name.clone());
+            let indexes = fresh(&mut seen, &key, &topic.partition_indexes);
+            let is_new = indexes.is_some();
+            topic.partition_indexes = indexes.unwrap_or_default();
+            is_new
+        });
+    }
+    asked
 }
 
 /// The name of a topic that is asked for; `None` if its id is unknown. Names need not exist.

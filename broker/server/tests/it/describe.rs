@@ -3,8 +3,9 @@
 
 use millrace_types::{ErrorCode, Offset, ProducerEpoch, ProducerId, Sequence};
 use millrace_wire::messages::{
-    describe_cluster, describe_log_dirs, describe_producers, describe_topic_partitions,
-    list_config_resources,
+    delete_groups, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_producers, describe_topic_partitions, find_coordinator, list_config_resources,
+    metadata, offset_fetch,
 };
 use millrace_wire::record::{BatchBuilder, BatchProducer, Codec, NewRecord};
 use millrace_wire::{Decode, Request};
@@ -209,4 +210,106 @@ async fn topics_are_described_page_by_page() {
         });
         assert_eq!(told.await, (ErrorCode::InvalidRequest.code(), 0));
     }
+}
+
+#[tokio::test]
+async fn who_names_something_twice_is_told_of_it_once() {
+    let (_broker, mut client) = start().await;
+    let client = &mut client;
+    let by_name = |name: &'static str| metadata::RequestTopic {
+        name: Some(name.into()),
+        ..metadata::RequestTopic::default()
+    };
+    let topics = ["a", "b", "a", "gone", "gone"].map(by_name).to_vec();
+    let request = metadata::Request { topics: Some(topics), ..metadata::Request::default() };
+    let id = ask(client, 12, &request, |response| {
+        let names: Vec<_> = response.topics.iter().map(|topic| topic.name.as_deref()).collect();
+        assert_eq!(names, [Some("a"), Some("b"), Some("gone")]);
+        response.topics[0].topic_id
+    });
+    let id = id.await;
+    // The name beside an id says nothing.
+    let by_id = |name| metadata::RequestTopic { topic_id: id, ..by_name(name) };
+    let topics = Some(vec![by_id("x"), by_id("y")]);
+    let request = metadata::Request { topics, ..metadata::Request::default() };
+    assert_eq!(ask(client, 12, &request, |response| response.topics.len()).await, 1);
+
+    let resource = |(resource_type, name): (i8, &'static str)| describe_configs::RequestResource {
+        resource_type,
+        resource_name: name.into(),
+        configuration_keys: None,
+    };
+    let resources = [(2, "a"), (4, "1"), (2, "a"), (4, "01"), (4, "+1"), (4, "")].map(resource);
+    let request = describe_configs::Request {
+        resources: resources.to_vec(),
+        ..describe_configs::Request::default()
+    };
+    assert_eq!(ask(client, 4, &request, |response| response.results.len()).await, 3);
+
+    let names = ["g", "h", "g"].map(Into::into);
+    let request =
+        describe_groups::Request { groups: names.to_vec(), ..describe_groups::Request::default() };
+    assert_eq!(ask(client, 5, &request, |response| response.groups.len()).await, 2);
+    let request = delete_groups::Request { groups_names: names.to_vec() };
+    assert_eq!(ask(client, 2, &request, |response| response.results.len()).await, 2);
+    let request = find_coordinator::Request {
+        coordinator_keys: names.to_vec(),
+        ..find_coordinator::Request::default()
+    };
+    assert_eq!(ask(client, 4, &request, |response| response.coordinators.len()).await, 2);
+
+    let producers_of = |name: &'static str| describe_producers::RequestTopic {
+        name: name.into(),
+        partition_indexes: vec![0, 1, 0],
+    };
+    let topics = ["a", "b", "a"].map(producers_of).to_vec();
+    let request = describe_producers::Request { topics };
+    let told = ask(client, 0, &request, |response| {
+        let counts = response.topics.iter().map(|topic| topic.partitions.len());
+        counts.collect::<Vec<_>>()
+    });
+    assert_eq!(told.await, [2, 2]);
+}
+
+#[tokio::test]
+async fn who_asks_for_an_offset_twice_is_told_of_it_once() {
+    let (_broker, mut client) = start().await;
+    let request = find_coordinator::Request {
+        coordinator_keys: vec!["g".into()],
+        ..find_coordinator::Request::default()
+    };
+    let found = ask(&mut client, 4, &request, |response| response.coordinators[0].error_code);
+    assert_eq!(found.await, 0);
+    let topic = |name: &'static str, partition_indexes: Vec<i32>| offset_fetch::RequestGroupTopic {
+        name: name.into(),
+        partition_indexes,
+        ..offset_fetch::RequestGroupTopic::default()
+    };
+    let topics = vec![
+        topic("a", vec![0, 0, 1]),
+        topic("b", vec![]),
+        topic("a", vec![0]),
+        topic("a", vec![2]),
+    ];
+    let group = offset_fetch::RequestGroup {
+        group_id: "g".into(),
+        topics: Some(topics),
+        ..offset_fetch::RequestGroup::default()
+    };
+    let groups = vec![group.clone(), group];
+    let request = offset_fetch::Request { groups, ..offset_fetch::Request::default() };
+    // The coordinator reads its log first.
+    while ask(&mut client, 8, &request, |response| response.groups[0].error_code).await != 0 {
+        tokio::task::yield_now().await;
+    }
+    ask(&mut client, 8, &request, |response| {
+        assert_eq!(response.groups.len(), 1);
+        let topics = response.groups[0].topics.iter().map(|topic| {
+            let indexes = topic.partitions.iter().map(|partition| partition.partition_index);
+            (topic.name.as_ref(), indexes.collect::<Vec<_>>())
+        });
+        let expected = [("a", vec![0, 1]), ("b", vec![]), ("a", vec![2])];
+        assert_eq!(topics.collect::<Vec<_>>(), expected);
+    })
+    .await;
 }
