@@ -25,6 +25,9 @@ pub struct Slice {
     pub base_offset: Offset,
     /// The offset after the last batch's last: where to read on.
     pub next_offset: Offset,
+    /// Whether the upper bound lies in a later segment: all that is still to come in this one, if
+    /// anything, is there already.
+    pub has_later_segment: bool,
 }
 
 /// What to read.
@@ -96,6 +99,7 @@ impl Segment {
             length: usize::try_from(span.end - span.position).unwrap_or(usize::MAX),
             base_offset: span.base_offset,
             next_offset: span.next_offset,
+            has_later_segment: next_base.is_some_and(|base| base <= request.upper_bound),
         }))
     }
 

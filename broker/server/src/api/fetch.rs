@@ -80,6 +80,7 @@ fn limits(context: &RequestContext, request: &Request<'_>) -> Limits {
         ..=14 => request.replica_id,
         _ => request.replica_state.replica_id,
     };
+    let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(broker_max);
     Limits {
         reader: match replica_id {
             // A tool that looks at what is not committed yet.
@@ -88,8 +89,9 @@ fn limits(context: &RequestContext, request: &Request<'_>) -> Limits {
             // No other broker replicates from this one.
             0.. => None,
         },
-        bytes_min: i64::from(request.min_bytes),
-        bytes_max: usize::try_from(request.max_bytes).unwrap_or(0).min(broker_max),
+        // More than may be answered is never there. Source: `KafkaApis.handleFetchRequest`.
+        bytes_min: i64::from(request.min_bytes).min(i64::try_from(bytes_max).unwrap_or(i64::MAX)),
+        bytes_max,
         deadline: {
             let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
             let now = Instant::now();

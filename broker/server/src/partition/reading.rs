@@ -36,12 +36,21 @@ pub struct PartitionRead {
     pub aborted: Option<Vec<AbortedTransaction>>,
     /// The reader's log went another way: to which epoch and offset it must be cut.
     pub diverging: Option<(LeaderEpoch, Offset)>,
+    /// What counts towards `fetch.min.bytes`, at least the bytes of the records. Where a batch was
+    /// left out because it does not fit, that is all there was room for: Kafka cuts it in the middle.
+    pub counted_bytes: usize,
 }
 
 impl PartitionRead {
     /// Bytes of records.
     pub fn size_bytes(&self) -> usize {
         self.slice.as_ref().map_or(0, |slice| slice.length)
+    }
+
+    /// Whether the reader need not wait for more, however little there is: its log goes another way,
+    /// or it is a segment behind. Source: Kafka's `DelayedFetch`, cases E and F.
+    pub fn is_urgent(&self) -> bool {
+        self.diverging.is_some() || self.slice.as_ref().is_some_and(|slice| slice.has_later_segment)
     }
 }
 
@@ -54,7 +63,8 @@ impl Partition {
         let want = &read.want;
         self.check_leader(want.current_leader_epoch)?;
         let bounds = self.bounds();
-        let nothing = PartitionRead { bounds, slice: None, aborted: None, diverging: None };
+        let nothing =
+            PartitionRead { bounds, slice: None, aborted: None, diverging: None, counted_bytes: 0 };
         let Some(offset) = want.offset else {
             return Err(self.out_of_range(Offset::ZERO, &bounds));
         };
@@ -68,21 +78,28 @@ impl Partition {
             }
         }
         let upper_bound = bounds.upper_bound(read.reader);
-        let wanted_bytes = usize::try_from(want.bytes_max).unwrap_or(0);
+        let bytes_max = usize::try_from(want.bytes_max).unwrap_or(0).min(read.bytes_max);
         let slice = if offset == upper_bound {
             // The tail of the log, where most fetches wait.
             None
         } else {
             self.reader.read(&ReadRequest {
                 offset,
-                bytes_max: wanted_bytes.min(read.bytes_max),
+                bytes_max,
                 upper_bound,
                 needs_one_batch: read.needs_one_batch,
                 patience: read.patience,
             })?
         };
         let aborted = self.aborted(read.reader, offset, slice.as_ref())?;
-        Ok(PartitionRead { slice, aborted, ..nothing })
+        let counted_bytes = match &slice {
+            Some(slice) if slice.next_offset < upper_bound => slice.length.max(bytes_max),
+            Some(slice) => slice.length,
+            // What others have left of the answer is too small for the first batch.
+            None if offset < upper_bound && !read.needs_one_batch => bytes_max,
+            None => 0,
+        };
+        Ok(PartitionRead { slice, aborted, counted_bytes, ..nothing })
     }
 
     fn aborted(

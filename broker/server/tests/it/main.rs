@@ -4,6 +4,7 @@ mod connections;
 mod data_path;
 mod describe;
 mod disks;
+mod fetching;
 mod frames;
 mod full_disk;
 mod groups;

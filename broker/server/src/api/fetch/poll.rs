@@ -48,12 +48,15 @@ pub(super) struct Poll {
     reads: Vec<Read>,
     /// Bytes of records in `reads`.
     bytes: usize,
+    /// What of `reads` counts towards the least that is wanted, in bytes.
+    counted_bytes: usize,
     has_urgent: bool,
 }
 
 impl Poll {
     pub(super) fn new(env: Env, limits: Limits, targets: Vec<Target>) -> Poll {
-        Poll { env, limits, targets, reads: Vec::new(), bytes: 0, has_urgent: false }
+        let reads = Vec::new();
+        Poll { env, limits, targets, reads, bytes: 0, counted_bytes: 0, has_urgent: false }
     }
 
     /// What was read of each partition, in the order of the fetch.
@@ -73,7 +76,7 @@ impl Poll {
 
     /// Reads all partitions anew; returns whether all could be read with so much patience.
     fn read_all(&mut self, patience: Patience) -> bool {
-        (self.bytes, self.has_urgent) = (0, false);
+        (self.bytes, self.counted_bytes, self.has_urgent) = (0, 0, false);
         self.reads.clear();
         for place in 0..self.targets.len() {
             let Some(read) = self.read(place, patience) else { return false };
@@ -136,8 +139,10 @@ impl Poll {
 
     fn read_again(&mut self, place: usize) {
         let Some(before) = self.reads.get_mut(place) else { return };
-        let size_bytes = before.as_ref().map_or(0, PartitionRead::size_bytes);
-        self.bytes = self.bytes.saturating_sub(size_bytes);
+        if let Ok(before) = before {
+            self.bytes = self.bytes.saturating_sub(before.size_bytes());
+            self.counted_bytes = self.counted_bytes.saturating_sub(before.counted_bytes);
+        }
         let read = self.read(place, Patience::Waits);
         if let Some((slot, read)) = self.reads.get_mut(place).zip(read) {
             *slot = read;
@@ -150,7 +155,8 @@ impl Poll {
         match &read {
             Ok(read) => {
                 self.bytes = self.bytes.saturating_add(read.size_bytes());
-                self.has_urgent |= read.diverging.is_some();
+                self.counted_bytes = self.counted_bytes.saturating_add(read.counted_bytes);
+                self.has_urgent |= read.is_urgent();
             }
             Err(_) => self.has_urgent = true,
         }
@@ -185,7 +191,8 @@ impl Poll {
     }
 
     fn missing_bytes(&self) -> i64 {
-        self.limits.bytes_min.saturating_sub(i64::try_from(self.bytes).unwrap_or(i64::MAX))
+        let counted_bytes = i64::try_from(self.counted_bytes).unwrap_or(i64::MAX);
+        self.limits.bytes_min.saturating_sub(counted_bytes)
     }
 }
 
