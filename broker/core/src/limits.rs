@@ -135,6 +135,9 @@ pub const APPEND_TURNS_MAX: usize = 8;
 /// socket.
 pub const FETCH_COPIED_BYTES_MAX: usize = 8 * 1024;
 
+/// How many bytes of records are copied into one answer; it is in memory until its client takes it.
+pub const FETCH_ANSWER_COPIED_BYTES_MAX: usize = 256 * 1024;
+
 /// How many files the logs of a broker keep open for reading and writing.
 pub const OPEN_FILES_MAX: usize = 4096;
 

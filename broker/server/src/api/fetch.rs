@@ -3,6 +3,7 @@
 //!
 //! What a reader may see is decided in `core::replication`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,8 +105,11 @@ fn limits(context: &RequestContext, request: &Request<'_>) -> Limits {
 /// Kafka's `FetchRequest.DEBUGGING_CONSUMER_ID`.
 const DEBUGGING_REPLICA: i32 = -2;
 
+/// The partitions that are named. One that is named again is read as the last one says, in the place
+/// of the first. Source: `FetchRequest.fetchData`.
 fn named(request: &Request<'_>, version: i16) -> Vec<(FetchTarget, FetchWant)> {
-    let mut named = Vec::new();
+    let mut named: Vec<(FetchTarget, FetchWant)> = Vec::new();
+    let mut places: BTreeMap<FetchTarget, usize> = BTreeMap::new();
     for topic in &request.topics {
         let topic_ref = topic_ref(&topic.topic, topic.topic_id, version);
         for partition in &topic.partitions {
@@ -116,7 +120,11 @@ fn named(request: &Request<'_>, version: i16) -> Vec<(FetchTarget, FetchWant)> {
                 current_leader_epoch: LeaderEpoch::from_wire(partition.current_leader_epoch),
                 last_fetched_epoch: LeaderEpoch::from_wire(partition.last_fetched_epoch),
             };
-            named.push((target, want));
+            let place = *places.entry(target.clone()).or_insert(named.len());
+            match named.get_mut(place) {
+                Some((_, before)) => *before = want,
+                None => named.push((target, want)),
+            }
         }
     }
     named

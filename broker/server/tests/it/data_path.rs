@@ -372,7 +372,7 @@ async fn a_long_poll_ends_when_there_is_enough_or_its_time_is_up() {
     assert_eq!(counts, [0, 1, 2]);
 
     let began = Instant::now();
-    let wrong = Fetch { wait_ms: 9_000, partitions: vec![(0, 0), (0, 77)], ..Fetch::default() };
+    let wrong = Fetch { wait_ms: 9_000, partitions: vec![(0, 0), (1, 77)], ..Fetch::default() };
     let fetched = wrong.send(&mut reader, 12).await;
     assert_eq!(fetched.partitions[1].error_code, ErrorCode::OffsetOutOfRange.code());
     assert!(began.elapsed() < Duration::from_secs(5), "errors do not wait");

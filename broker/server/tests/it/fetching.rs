@@ -122,3 +122,11 @@ async fn a_fetch_waits_for_what_may_still_come() {
         assert!(took >= wait, "{took:?}");
     }
 }
+
+#[tokio::test]
+async fn a_partition_that_is_named_twice_is_read_once() {
+    let (_broker, mut client) = start().await;
+    let partitions = vec![(0, 0), (0, 3), (0, 9)];
+    let (read, _) = Fetch { partitions, ..Fetch::from(0) }.send(&mut client).await;
+    assert_eq!(read, [vec![9]], "as the last one says");
+}

@@ -137,7 +137,7 @@ async fn frames_that_stand_still_do_not_keep_others_from_being_served() {
             let (code, _) = produce(&mut client, "t", batch(&records, Codec::None)).await;
             assert_eq!(code, 0, "{size_bytes} bytes beside frames of {claimed}");
         }
-        assert!(began.elapsed() < Duration::from_secs(2), "{claimed}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{claimed}: {:?}", began.elapsed());
         stalled.into_iter().for_each(|task| task.abort());
     }
 }
@@ -173,5 +173,5 @@ async fn large_joins_that_wait_do_not_hold_up_others() {
         let records = [(None, Some(vec![7; size_bytes]))];
         assert_eq!(produce(&mut client, "t", batch(&records, Codec::None)).await.0, 0);
     }
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }

@@ -68,6 +68,7 @@ fn write(
 ) -> Result<(), EncodeError> {
     let topics = || rows.chunk_by(|one, other| one.name.topic == other.name.topic);
     let writer = FetchWriter::begin(reply.bytes(), version, head, topics().count())?;
+    let mut copies = Copies::default();
     for topic in topics() {
         let (name, id) = match topic.first().map(|row| &row.name.topic) {
             Some(TopicRef::Name(name)) => (&**name, Uuid::ZERO),
@@ -76,7 +77,7 @@ fn write(
         };
         writer.topic(reply.bytes(), name, id, topic.len())?;
         for row in topic {
-            write_partition(writer, row, reply)?;
+            write_partition(writer, row, &mut copies, reply)?;
         }
         writer.end_topic(reply.bytes());
     }
@@ -86,6 +87,7 @@ fn write(
 fn write_partition(
     writer: FetchWriter,
     row: &Row<'_>,
+    copies: &mut Copies,
     reply: &mut Reply,
 ) -> Result<(), EncodeError> {
     let start = reply.bytes().len();
@@ -94,7 +96,7 @@ fn write_partition(
     let mut partition = partition(row.name.partition, row.read);
     writer.partition(reply.bytes(), &partition, Some(length))?;
     if let Some(slice) = slice
-        && let Err(error) = put(slice, reply)
+        && let Err(error) = copies.put(slice, reply)
     {
         tracing::error!(%error, "records cannot be read");
         reply.bytes().truncate(start);
@@ -104,22 +106,38 @@ fn write_partition(
     writer.end_partition(reply.bytes(), &partition)
 }
 
-/// Puts records behind the bytes so far: few, if they are in memory, cost less to copy than to send
-/// by themselves.
-fn put(slice: &Slice, reply: &mut Reply) -> io::Result<()> {
-    if slice.length <= limits::FETCH_COPIED_BYTES_MAX {
-        let bytes = reply.bytes();
-        let start = bytes.len();
-        bytes.resize(start.saturating_add(slice.length), 0);
-        let target = bytes.get_mut(start..).unwrap_or_default();
-        match InMemory(Arc::clone(&slice.file)).read_exact_at(target, slice.position) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes.truncate(start),
-            done => return done,
-        }
+/// How many bytes of records may still be copied into an answer.
+struct Copies {
+    left_bytes: usize,
+}
+
+impl Default for Copies {
+    fn default() -> Copies {
+        Copies { left_bytes: limits::FETCH_ANSWER_COPIED_BYTES_MAX }
     }
-    let (file, position, length) = (Arc::clone(&slice.file), slice.position, slice.length);
-    reply.push_file(FileSlice { file, position, length });
-    Ok(())
+}
+
+impl Copies {
+    /// Puts records behind the bytes so far: few, if they are in memory, cost less to copy than to
+    /// send by themselves.
+    fn put(&mut self, slice: &Slice, reply: &mut Reply) -> io::Result<()> {
+        if slice.length <= limits::FETCH_COPIED_BYTES_MAX.min(self.left_bytes) {
+            let bytes = reply.bytes();
+            let start = bytes.len();
+            bytes.resize(start.saturating_add(slice.length), 0);
+            let target = bytes.get_mut(start..).unwrap_or_default();
+            match InMemory(Arc::clone(&slice.file)).read_exact_at(target, slice.position) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes.truncate(start),
+                done => {
+                    self.left_bytes = self.left_bytes.saturating_sub(slice.length);
+                    return done;
+                }
+            }
+        }
+        let (file, position, length) = (Arc::clone(&slice.file), slice.position, slice.length);
+        reply.push_file(FileSlice { file, position, length });
+        Ok(())
+    }
 }
 
 fn partition(index: i32, read: &Read) -> ResponseResponsePartition<'static> {
@@ -162,5 +180,41 @@ fn refused(index: i32, code: ErrorCode) -> ResponseResponsePartition<'static> {
         log_start_offset: -1,
         aborted_transactions: None,
         ..ResponseResponsePartition::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_core::limits;
+    use millrace_log::Slice;
+    use millrace_log::disk::{Disk, OpenMode, RealDisk};
+    use millrace_types::Offset;
+
+    use super::Copies;
+    use crate::reply::Reply;
+
+    #[test]
+    fn few_records_are_copied_and_many_are_not_even_in_small_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        std::fs::write(&path, vec![7; 2 * limits::FETCH_COPIED_BYTES_MAX]).unwrap();
+        let slice = |length| Slice {
+            file: RealDisk.open(&path, OpenMode::Read).unwrap(),
+            position: 0,
+            length,
+            base_offset: Offset::ZERO,
+            next_offset: Offset::new(1),
+            has_later_segment: false,
+        };
+        let piece = limits::FETCH_COPIED_BYTES_MAX;
+        let (mut copies, mut reply) = (Copies::default(), Reply::default());
+        copies.put(&slice(piece + 1), &mut reply).unwrap();
+        assert_eq!((reply.bytes().len(), reply.parts().1.len()), (0, 1));
+        let copied = limits::FETCH_ANSWER_COPIED_BYTES_MAX / piece;
+        for _ in 0..copied + 1_000 {
+            copies.put(&slice(piece), &mut reply).unwrap();
+        }
+        assert_eq!((reply.bytes().len(), reply.parts().1.len()), (copied * piece, 1_001));
+        assert_eq!(reply.len(), piece + 1 + (copied + 1_000) * piece);
     }
 }
