@@ -19,6 +19,7 @@ use crate::process::{StopSignals, raise_open_files_limit};
 use crate::server::Server;
 use plan::{Plan, Step, WantedTopic};
 
+mod owner;
 mod plan;
 
 /// How to start a broker from a manifest.
@@ -69,6 +70,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     raise_open_files_limit();
     let probes = Probes::default();
     let env = Env::real().measured(&probes.metrics);
+    owner::check(&*env.disk, &data_dir, &name)?;
     if let Some(address) = args.http {
         health::serve(&env.tasks, probes.clone(), address)
             .await
@@ -81,6 +83,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     };
     let bootstrap = bootstrap(&args.host, server.addresses());
     let served = async {
+        owner::claim(&*env.disk, &data_dir, &name)?;
         let plan = make_topics(&bootstrap, &wanted).await.with_context(|| file.clone())?;
         let topic = wanted.first().map_or("my-topic", |topic| &topic.name);
         tell_start(&name, &plan, &bootstrap, &data_dir, topic, started_at.elapsed());
