@@ -33,3 +33,8 @@ pub use value::Value;
 pub static TOPIC_CONFIGS: &[definition::Definition] = topic_table::TABLE;
 /// The definitions of all broker configs that have an effect, sorted by name.
 pub static BROKER_CONFIGS: &[definition::Definition] = broker_table::TABLE;
+
+/// The names of all broker configs of Kafka that are known here, with effect or without.
+pub fn broker_names() -> impl Iterator<Item = &'static str> {
+    broker_table::TABLE.iter().chain(without_effect::TABLE).map(|definition| definition.name)
+}

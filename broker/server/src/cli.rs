@@ -1,6 +1,8 @@
 //! The command line of `millrace-broker`.
 
-use clap::{Parser, Subcommand};
+use std::collections::BTreeSet;
+
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::dev::DevArgs;
 use crate::process::StartArgs;
@@ -29,6 +31,18 @@ pub enum Command {
     Start(StartArgs),
     /// Starts one broker on this machine from a manifest, with its topics.
     Dev(DevArgs),
+}
+
+/// The environment variables that stand for a flag.
+pub fn variables() -> BTreeSet<String> {
+    of_command(&Cli::command())
+}
+
+fn of_command(command: &clap::Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(clap::Arg::get_env);
+    let mut names: BTreeSet<String> = own.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.extend(command.get_subcommands().flat_map(of_command));
+    names
 }
 
 #[cfg(test)]

@@ -33,3 +33,4 @@ pub mod settings;
 pub mod tasks;
 pub mod telemetry;
 pub mod unpacking;
+pub mod variables;

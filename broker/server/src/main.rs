@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use millrace_server::cli::{Cli, Command};
-use millrace_server::{dev, process, telemetry};
+use millrace_server::cli::{self, Cli, Command};
+use millrace_server::{dev, process, telemetry, variables};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -28,6 +28,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let is_quiet = matches!(cli.command, Command::Dev(_));
     let log = cli.log.as_deref().unwrap_or(if is_quiet { "warn" } else { "info" });
     telemetry::start(cli.log_format, log)?;
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    for variable in variables::unknown(names, &cli::variables()) {
+        tracing::warn!(variable, "passed over: it stands for no flag and no config");
+    }
     match cli.command {
         Command::Start(args) => process::run(process::start(args)),
         Command::Dev(args) => process::run(dev::run(args)),

@@ -1,10 +1,11 @@
 //! The configs of a start, gathered from file, environment and flags.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use millrace_core::config::properties::{self, PropertiesError};
-use millrace_core::config::{BROKER_CONFIGS, ConfigError, StaticConfig};
+use millrace_core::config::{ConfigError, StaticConfig};
+
+use crate::variables;
 
 /// Why there are no configs to start with.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +35,6 @@ fn lines(errors: &[ConfigError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Names of environment variables that stand for a config begin so.
-const PREFIX: &str = "MILLRACE_";
-
 /// Gathers the configs: the file's, over them the environment's, over them the flags'.
 ///
 /// # Errors
@@ -56,22 +54,14 @@ pub fn gather(
             },
         },
     };
-    pairs.extend(from_environment(environment));
+    let configs = variables::configs();
+    pairs.extend(
+        environment
+            .into_iter()
+            .filter_map(|(variable, value)| Some(((*configs.get(&variable)?).to_owned(), value))),
+    );
     pairs.extend(overrides);
     StaticConfig::from_kafka(pairs).map_err(SettingsError::Configs)
-}
-
-/// `MILLRACE_LOG_DIRS` is `log.dirs`. Variables that name no config are passed over: Kubernetes
-/// makes some of its own for a service that is called millrace.
-fn from_environment(
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> impl Iterator<Item = (String, String)> {
-    let variable = |name: &str| format!("{PREFIX}{}", name.to_ascii_uppercase().replace('.', "_"));
-    let known: BTreeMap<String, &'static str> =
-        BROKER_CONFIGS.iter().map(|config| (variable(config.name), config.name)).collect();
-    environment
-        .into_iter()
-        .filter_map(move |(name, value)| Some(((*known.get(&name)?).to_owned(), value)))
 }
 
 #[cfg(test)]
