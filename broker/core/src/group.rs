@@ -117,6 +117,11 @@ pub fn partition_for(group: &GroupId, partitions: u32) -> PartitionIndex {
 }
 
 impl Coordinator {
+    /// How many groups there are.
+    pub fn groups_count(&self) -> usize {
+        self.groups.len()
+    }
+
     /// A coordinator without groups, before its log is replayed.
     pub fn new(config: GroupConfig) -> Coordinator {
         Coordinator {

@@ -26,6 +26,7 @@
 //! Source: Kafka's `LogCleaner`, `Cleaner`; KIP-58, KIP-354, KIP-534.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -75,6 +76,20 @@ pub enum CompactionError {
     /// The disk failed or a segment is damaged: it stays as it is.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// A batch is as it was written, and yet cannot be read: whoever sent it made it so.
+    #[error(
+        "the batch at offset {base_offset} in {} cannot be read, though its checksum is right, so \
+         that its producer has sent it so: {reason}",
+        path.display()
+    )]
+    Batch {
+        /// The file.
+        path: PathBuf,
+        /// The batch.
+        base_offset: Offset,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// A segment that is ready to take the place of others.

@@ -65,7 +65,7 @@ pub struct Broker {
     published: Published,
     metadata: Metadata,
     partitions: Arc<Partitions>,
-    fetch_sessions: Mutex<FetchSessions>,
+    fetch_sessions: Arc<Mutex<FetchSessions>>,
     groups: Arc<Groups>,
 }
 
@@ -93,7 +93,7 @@ impl Broker {
         };
         let node_id = config.node_id;
         let slots = usize::try_from(config.network.fetch_session_slots).unwrap_or(0);
-        let fetch_sessions = Mutex::new(FetchSessions::new(slots));
+        let fetch_sessions = Arc::new(Mutex::new(FetchSessions::new(slots)));
         let groups = Arc::new(Groups::new(env.clone(), GroupConfig::from(&config.groups)));
         let follower = Follower {
             node_id,
@@ -126,6 +126,7 @@ impl Broker {
             groups,
         };
         broker.measure_logs();
+        broker.measure_clients();
         broker.tell_what_is_missing();
         broker.start_upkeep();
         Ok(Arc::new(broker))
@@ -133,12 +134,14 @@ impl Broker {
 
     /// Has the metrics tell of the logs.
     fn measure_logs(&self) {
-        let partitions = Arc::clone(&self.partitions);
+        let (partitions, env) = (Arc::clone(&self.partitions), self.env.clone());
         self.metrics().sample_with(move |sampled| {
+            sampled.partitions_offline.set(gauge_value(env.ailing.all().len()));
             let all = partitions.all();
             let bytes: u64 = all.iter().map(|partition| partition.reader().size_bytes()).sum();
             let space = partitions.dir().space().map_or(0, |space| space.usable_bytes);
             sampled.partitions.set(gauge_value(all.len()));
+            sampled.partitions_uncompactable.set(gauge_value(partitions.uncompactable()));
             sampled.logs_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
             sampled.usable_bytes.set(i64::try_from(space).unwrap_or(i64::MAX));
         });
@@ -150,6 +153,17 @@ impl Broker {
         self.readiness().ask("partitions", move || ailing.text());
         let groups = Arc::clone(&self.groups);
         self.readiness().ask("groups", move || groups.loading());
+    }
+
+    /// Has the metrics tell what is kept for clients.
+    fn measure_clients(&self) {
+        let (groups, sessions) = (Arc::clone(&self.groups), Arc::clone(&self.fetch_sessions));
+        self.metrics().sample_with(move |sampled| {
+            sampled.groups.set(gauge_value(groups.count()));
+            sampled.coordinators_loading.set(gauge_value(groups.loading_count()));
+            let sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner).len();
+            sampled.fetch_sessions.set(gauge_value(sessions));
+        });
     }
 
     /// Starts what is done from time to time.

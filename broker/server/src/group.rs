@@ -141,9 +141,18 @@ impl Groups {
 
     /// How many coordinators are still reading their logs, of how many; `None` if none is.
     pub fn loading(&self) -> Option<String> {
-        let shards = self.read();
-        let count = shards.values().filter(|shard| shard.is_loading()).count();
-        (count > 0).then(|| format!("{count} of {} coordinators read their logs", shards.len()))
+        let (count, all) = (self.loading_count(), self.read().len());
+        (count > 0).then(|| format!("{count} of {all} coordinators read their logs"))
+    }
+
+    /// How many coordinators are still reading their logs.
+    pub fn loading_count(&self) -> usize {
+        self.read().values().filter(|shard| shard.is_loading()).count()
+    }
+
+    /// How many groups are known.
+    pub fn count(&self) -> usize {
+        self.read().values().map(|shard| shard.groups_count()).sum()
     }
 
     fn shard_of(&self, image: &Image, group: &GroupId) -> Result<Arc<Shard>, GroupError> {

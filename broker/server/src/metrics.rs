@@ -78,6 +78,16 @@ pub struct Sampled {
     pub logs_bytes: Gauge,
     /// Bytes that may still be written to the volume.
     pub usable_bytes: Gauge,
+    /// Partitions that the disk has let down.
+    pub partitions_offline: Gauge,
+    /// Partitions whose last compaction failed.
+    pub partitions_uncompactable: Gauge,
+    /// Groups that this broker coordinates.
+    pub groups: Gauge,
+    /// Coordinators that still read their logs.
+    pub coordinators_loading: Gauge,
+    /// Fetch sessions that are remembered.
+    pub fetch_sessions: Gauge,
 }
 
 impl Sampled {
@@ -103,6 +113,27 @@ impl Sampled {
             Unit::Bytes,
             self.usable_bytes.clone(),
         );
+        for (name, help, gauge) in [
+            (
+                "partitions_offline",
+                "Partitions that the disk has let down and that are tried again",
+                &self.partitions_offline,
+            ),
+            (
+                "partitions_uncompactable",
+                "Partitions whose last compaction failed; the log says why",
+                &self.partitions_uncompactable,
+            ),
+            ("groups", "Groups that this broker coordinates", &self.groups),
+            (
+                "coordinators_loading",
+                "Partitions of __consumer_offsets whose groups are not known yet",
+                &self.coordinators_loading,
+            ),
+            ("fetch_sessions", "Fetch sessions that are remembered", &self.fetch_sessions),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
     }
 }
 

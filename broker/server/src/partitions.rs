@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use millrace_core::config::TopicConfig;
@@ -40,6 +41,8 @@ pub struct Partitions {
     deletions: Mutex<Vec<Deletion>>,
     /// Of all logs that were opened so far.
     scanned: Mutex<RecoveryProgress>,
+    /// How many logs could not be compacted when they were tried last.
+    uncompactable: AtomicUsize,
     /// Held while an image is followed.
     following: tokio::sync::Mutex<()>,
 }
@@ -90,6 +93,7 @@ impl Partitions {
             directory: RwLock::default(),
             deletions,
             scanned: Mutex::default(),
+            uncompactable: AtomicUsize::new(0),
             following: tokio::sync::Mutex::default(),
         })
     }

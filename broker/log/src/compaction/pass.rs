@@ -63,7 +63,10 @@ pub(crate) fn each_batch(
         match step(&batch) {
             Ok(true) => {}
             Ok(false) => return Ok(false),
-            Err(StepError::Damage(damage)) => return Err(corrupt(position, damage.reason)),
+            Err(StepError::Damage(Damage { reason })) => {
+                let (path, base_offset) = (segment.path(FileKind::Log), batch.header().base_offset);
+                return Err(CompactionError::Batch { path, base_offset, reason });
+            }
             Err(StepError::Log(error)) => return Err(error.into()),
         }
     }

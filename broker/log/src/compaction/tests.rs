@@ -80,12 +80,15 @@ impl Fixture {
     }
 
     fn append(&mut self, builder: BatchBuilder) -> &mut Fixture {
-        let bytes = builder.build().unwrap();
-        let (batch, _) = Batch::split_first(&bytes).unwrap();
+        self.append_bytes(&builder.build().unwrap())
+    }
+
+    fn append_bytes(&mut self, bytes: &[u8]) -> &mut Fixture {
+        let (batch, _) = Batch::split_first(bytes).unwrap();
         let active = self.source.segments.last().unwrap();
         let mut writer = SegmentWriter::resume(Arc::clone(active), NOW).unwrap();
         let headers = [*batch.header()];
-        writer.append(&[IoSlice::new(&bytes)], headers.iter(), 100).unwrap();
+        writer.append(&[IoSlice::new(bytes)], headers.iter(), 100).unwrap();
         self.end = headers[0].next_offset();
         self
     }
@@ -450,6 +453,24 @@ fn rot_stops_compaction_and_touches_nothing() {
     assert!(error.to_string().contains("CRC"), "{error}");
     let names = log.source.home.disk().list(&log.source.home.dir).unwrap();
     assert!(names.iter().all(|entry| !entry.name.ends_with(".cleaned")));
+}
+
+#[test]
+fn a_batch_that_its_producer_made_unreadable_is_not_taken_for_damage() {
+    let mut log = Fixture::new();
+    log.put(&[set("a", "1")]);
+    let mut bytes = filled(BatchBuilder::new(log.end), &[set("b", "2")]).build().unwrap();
+    // Says that it is compressed with gzip, and has a checksum that is right.
+    bytes[22] |= 1;
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    log.append_bytes(&bytes);
+    log.roll();
+    let plan = Plan::new(log.source, None, NOW).unwrap().unwrap();
+    let error = Cleaning::begin(plan, &OPTIONS, NOW).unwrap_err();
+    assert!(matches!(&error, CompactionError::Batch { base_offset, .. } if base_offset.get() == 1));
+    let text = error.to_string();
+    assert!(text.contains("its producer has sent it so") && !text.contains("corrupt at"), "{text}");
 }
 
 #[test]

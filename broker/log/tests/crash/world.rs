@@ -318,6 +318,7 @@ impl World {
         let log_error = |error| match error {
             CompactionError::Log(error) => error,
             CompactionError::Cancelled => panic!("nobody cancels"),
+            CompactionError::Batch { .. } => panic!("what is written can be read: {error}"),
         };
         let mut cleaning = Cleaning::begin(plan, &options, self.now).map_err(log_error)?;
         while let Some(cleaned) = cleaning.next_segment().map_err(log_error)? {

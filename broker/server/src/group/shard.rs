@@ -171,6 +171,14 @@ impl Shard {
         matches!(self.lock().life, Life::Loading | Life::Draining)
     }
 
+    /// How many groups are known; none while they are read.
+    pub(super) fn groups_count(&self) -> usize {
+        match &self.lock().life {
+            Life::Serving(serving) => serving.coordinator.groups_count(),
+            Life::Loading | Life::Draining | Life::Closed => 0,
+        }
+    }
+
     /// Takes a step, if there is a coordinator to take it.
     fn step(self: &Arc<Self>, state: &mut State, input: Input) -> Effects {
         let mut effects = Effects::default();

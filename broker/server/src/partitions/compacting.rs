@@ -42,6 +42,11 @@ enum Turn {
 }
 
 impl Partitions {
+    /// How many logs could not be compacted when they were tried last.
+    pub fn uncompactable(&self) -> usize {
+        self.uncompactable.load(Ordering::Relaxed)
+    }
+
     /// Compacts whatever is due until the broker stops. `config` is asked before each log.
     pub async fn keep_compact(self: Arc<Self>, config: impl Fn() -> CleanerConfig + Send) {
         let is_cancelled = Arc::new(AtomicBool::new(false));
@@ -64,6 +69,8 @@ impl Partitions {
             let settings = config();
             let rest = self.env.blocking.run(move || {
                 let turn = compactor.turn(&settings);
+                let failed = compactor.failed.len();
+                compactor.partitions.uncompactable.store(failed, Ordering::Relaxed);
                 (compactor, settings, turn)
             });
             let (back, settings, turn) = rest.await;
@@ -108,6 +115,7 @@ impl Compactor {
             Ok(Some(end)) => {
                 tracing::debug!(partition = %id, %end, size_bytes, "log compacted");
                 self.cleaned.insert(id, (Some(partition.topic_id()), end));
+                self.failed.remove(&key);
                 self.write_checkpoint();
             }
             Ok(None) | Err(CompactionError::Cancelled) => {}
@@ -116,7 +124,8 @@ impl Compactor {
                 tracing::error!(
                     partition = %id,
                     error,
-                    "log cannot be compacted and is left alone for some minutes"
+                    retry_in_s = FAILED_REST.as_secs(),
+                    "log cannot be compacted"
                 );
                 self.failed.insert(key, Instant::now() + FAILED_REST);
             }
@@ -127,21 +136,27 @@ impl Compactor {
     /// The log with the largest share of records that were not looked at, of those that are due.
     fn dirtiest(&mut self) -> Option<(Arc<Partition>, Plan)> {
         let now = self.partitions.env.clock.now();
-        self.failed.retain(|_, until| *until > Instant::now());
+        let mut failed = BTreeMap::new();
         let mut dirtiest: Option<(Arc<Partition>, Plan)> = None;
         for partition in self.partitions.all() {
             if self.is_cancelled.load(Ordering::Relaxed) {
                 return None;
             }
-            let is_wanted = partition.terms().config.log.cleanup.compacts;
+            if !partition.terms().config.log.cleanup.compacts {
+                continue;
+            }
             let key = (partition.id().clone(), partition.topic_id());
-            if !is_wanted || self.failed.contains_key(&key) {
+            let retry_at = self.failed.remove(&key);
+            if let Some(retry_at) = retry_at.filter(|retry_at| *retry_at > Instant::now()) {
+                failed.insert(key, retry_at);
                 continue;
             }
             let checkpoint = self.checkpoint_of(&partition);
             let Some(source) = partition.compaction_source() else { continue };
             match Plan::new(source, checkpoint, now) {
                 Ok(Some(plan)) if plan.is_due() => {
+                    // It counts as failed until it has come through.
+                    failed.extend(retry_at.map(|retry_at| (key, retry_at)));
                     let ratio = plan.dirty_ratio();
                     if dirtiest.as_ref().is_none_or(|(_, best)| ratio > best.dirty_ratio()) {
                         dirtiest = Some((partition, plan));
@@ -150,11 +165,14 @@ impl Compactor {
                 Ok(_) => {}
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
-                    tracing::error!(partition = %key.0, error, "log cannot be looked at");
-                    self.failed.insert(key, Instant::now() + FAILED_REST);
+                    let retry_in_s = FAILED_REST.as_secs();
+                    tracing::error!(partition = %key.0, error, retry_in_s, "log cannot be looked at");
+                    failed.insert(key, Instant::now() + FAILED_REST);
                 }
             }
         }
+        // Logs that are gone, or are not to be compacted any more, are forgotten.
+        self.failed = failed;
         dirtiest
     }
 

@@ -2,19 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_core::config::TopicConfig;
+use millrace_core::config::broker::CleanerConfig;
 use millrace_core::metadata::{Delta, Image, Partition as Assigned, Record, Touched};
 use millrace_core::replication::acks::Acks;
 use millrace_core::replication::append::Candidate;
 use millrace_core::replication::fetch_session::TopicRef;
-use millrace_log::{LogDir, LogDirOptions, MetaProperties};
+use millrace_log::{CleanupPolicy, LogDir, LogDirOptions, MetaProperties};
 use millrace_types::{
     BrokerId, ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicId, TopicName, TopicPartition,
     Uuid,
 };
-use millrace_wire::record::{BatchBuilder, NewRecord};
+use millrace_wire::record::{Batch, BatchBuilder, BatchHead, Codec, NewRecord, TimestampType};
 use tempfile::TempDir;
 
 use super::Partitions;
@@ -79,6 +81,11 @@ async fn follow(partitions: &Arc<Partitions>, delta: &Delta, image: &Image) {
         if let Some(text) = topic.values.get("max.message.bytes") {
             config.max_message_bytes = text.parse().unwrap();
         }
+        if topic.values.get("cleanup.policy").is_some_and(|policy| policy == "compact,delete") {
+            config.log.cleanup = CleanupPolicy { deletes: true, compacts: true };
+            // Each batch goes into a segment of its own.
+            config.log.segment_bytes = 200;
+        }
         config
     };
     partitions.follow(delta, image, &configs, &|_| {}).await;
@@ -112,12 +119,30 @@ fn name(name: &str) -> TopicRef {
 }
 
 async fn append(partitions: &Partitions, topic: &str) -> Offset {
-    let mut builder = BatchBuilder::new(Offset::ZERO);
-    builder.push(&NewRecord { value: Some(b"x"), ..NewRecord::default() }).unwrap();
-    let bytes = Bytes::from(builder.build().unwrap());
-    let candidate = Candidate::of_broker(&bytes).unwrap();
+    append_bytes(partitions, topic, batch(Codec::None)).await
+}
+
+async fn append_bytes(partitions: &Partitions, topic: &str, bytes: Vec<u8>) -> Offset {
+    let candidate = Candidate::of_broker(&Bytes::from(bytes)).unwrap();
     let partition = partitions.find(&name(topic), 0).unwrap();
     partition.append(candidate, Acks::All).await.unwrap().unwrap().base_offset
+}
+
+fn batch(codec: Codec) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Offset::ZERO).with_codec(codec);
+    let value = Some(&[7; 80][..]);
+    builder.push(&NewRecord { key: Some(b"k"), value, ..NewRecord::default() }).unwrap();
+    builder.build().unwrap()
+}
+
+/// A batch that says it is compressed and is not, with a checksum that is right.
+fn unreadable() -> Vec<u8> {
+    let bytes = batch(Codec::Gzip { level: None });
+    let (batch, _) = Batch::split_first(&bytes).unwrap();
+    let payload = vec![0xff; batch.payload().len()];
+    let mut head = BatchHead::of(&batch);
+    head.stamp(TimestampType::CreateTime, None, &payload);
+    [&head.bytes()[..], &payload].concat()
 }
 
 #[tokio::test]
@@ -229,4 +254,36 @@ async fn checkpoints_say_where_each_log_stands() {
     };
     assert_eq!(text("replication-offset-checkpoint"), "a 0 2");
     assert_eq!(text("log-start-offset-checkpoint"), "a 0 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_compacted_is_counted_and_tried_again() {
+    let mut home = Home::new();
+    let partitions = home.open().await;
+    let compacted = Record::ConfigChanged {
+        owner: millrace_core::metadata::ConfigOwner::Topic(topic(1)),
+        name: "cleanup.policy".to_owned(),
+        value: Some("compact,delete".to_owned()),
+    };
+    home.change(&partitions, &[created(1, "a", 1), compacted]).await;
+    append_bytes(&partitions, "a", unreadable()).await;
+    append(&partitions, "a").await;
+    append(&partitions, "a").await;
+    let cleaner = || CleanerConfig {
+        backoff_ms: 1_000,
+        dedupe_buffer_bytes: 1 << 20,
+        io_bytes_per_second: None,
+    };
+    let tasks = partitions.env.tasks.clone();
+    tasks.spawn("compaction", Arc::clone(&partitions).keep_compact(cleaner));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(partitions.uncompactable(), 1);
+    let partition = partitions.find(&name("a"), 0).unwrap();
+    partition.delete_records(1).unwrap();
+    assert!(partition.retain(partitions.env.clock.now()).unwrap().is_some());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(partitions.uncompactable(), 1, "it is left alone for a while");
+    tokio::time::sleep(Duration::from_mins(6)).await;
+    assert_eq!(partitions.uncompactable(), 0);
+    tasks.stop().await;
 }

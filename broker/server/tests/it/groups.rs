@@ -329,6 +329,18 @@ async fn a_group_lives_in_every_version() {
 }
 
 #[tokio::test]
+async fn the_metrics_count_groups() {
+    let (broker, mut client) = start(&[]).await;
+    assert_eq!(broker.figure("millrace_groups"), 0.0);
+    join(&mut client, 3).await;
+    assert_eq!(broker.figure("millrace_groups"), 1.0);
+    for name in ["coordinators_loading", "partitions_offline", "partitions_uncompactable"] {
+        assert_eq!(broker.figure(&format!("millrace_{name}")), 0.0, "{name}");
+    }
+    assert_eq!(broker.figure("millrace_fetch_sessions"), 0.0);
+}
+
+#[tokio::test]
 async fn offsets_are_committed_and_fetched_in_every_version() {
     let (broker, mut client) = start(&[]).await;
     for version in VERSIONS {
