@@ -39,7 +39,7 @@ pub const FRAME_BYTES_PER_MS_MIN: u64 = 1024;
 
 /// What requests in flight may take together where `queued.max.request.bytes` is not set (Kafka: no
 /// bound), in bytes.
-pub const REQUESTS_BYTES_DEFAULT: usize = 32 * 1024 * 1024;
+pub const REQUESTS_BYTES_DEFAULT: usize = 20 * 1024 * 1024;
 
 /// How many requests of one connection may be unanswered; more are left in the socket.
 pub const CONNECTION_REQUESTS_MAX: usize = 16;
