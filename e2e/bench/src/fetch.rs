@@ -10,11 +10,11 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::figures::cpu_seconds;
 use crate::peer::{Load, Peer, accept, fetch_frame};
-use crate::produce::{Throughput, fill};
+use crate::produce::{DELETION_WAIT, Throughput, fill};
 use crate::server::Server;
 
 /// Bytes of values in each partition.
-const PARTITION_BYTES: u64 = 512 << 20;
+const PARTITION_BYTES: u64 = 256 << 20;
 
 /// How long a run takes.
 const RUN: Duration = Duration::from_secs(3);
@@ -43,6 +43,13 @@ pub fn prepare(server: &Server, load: Load, fetchers: usize) -> Result<Filled> {
     }
     let batch_bytes = load.batch()?.len() as u64;
     Ok(Filled { topic, fetchers, batch_bytes, records: load.records() as u64, batches })
+}
+
+/// Removes the topic: the next one needs the memory that its files are in.
+pub fn clear(server: &Server, filled: &Filled) -> Result<()> {
+    Peer::connect(&server.address())?.delete_topic(&filled.topic)?;
+    thread::sleep(DELETION_WAIT);
+    Ok(())
 }
 
 /// Reads with one connection for each partition; counts bytes of batches.

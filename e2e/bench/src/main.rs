@@ -19,6 +19,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use suite::{Settings, Suite};
+
 /// Measures Millrace beside Apache Kafka and beside the bare hardware.
 #[derive(Debug, Parser)]
 struct Args {
@@ -68,25 +70,26 @@ enum What {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let settings = suite::Settings {
+    let settings = Settings {
         rounds: args.rounds,
         values: args.values,
         is_alone: args.alone,
         writes: args.write,
     };
-    let suite = suite::Suite::new(settings, args.dir)?;
+    // What one group has written is gone before the next begins.
+    let suite = || Suite::new(settings.clone(), args.dir.as_deref());
     match args.what {
-        What::Produce => suite.produce(),
-        What::Fetch => suite.fetch(),
-        What::Latency => suite.latency(),
-        What::Life => suite.life(),
-        What::Hardware => suite.hardware(),
+        What::Produce => suite()?.produce(),
+        What::Fetch => suite()?.fetch(),
+        What::Latency => suite()?.latency(),
+        What::Life => suite()?.life(),
+        What::Hardware => suite()?.hardware(),
         What::All => {
-            suite.hardware()?;
-            suite.produce()?;
-            suite.fetch()?;
-            suite.latency()?;
-            suite.life()
+            suite()?.hardware()?;
+            suite()?.produce()?;
+            suite()?.fetch()?;
+            suite()?.latency()?;
+            suite()?.life()
         }
         What::Bare { which, dir } => bare::serve(which, &dir),
     }

@@ -94,7 +94,7 @@ impl Peer {
         };
         let request =
             list_offsets::Request { replica_id: -1, topics: vec![topic], ..Default::default() };
-        for _ in 0..2_000 {
+        for _ in 0..30_000 {
             let led = self.call(5, &request, |response| {
                 let answers = response.topics.iter().flat_map(|topic| &topic.partitions);
                 Ok(answers.filter(|answer| answer.error_code == 0).count())
@@ -104,7 +104,7 @@ impl Peer {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        bail!("topic {name} has no leaders after 4 s")
+        bail!("topic {name} has no leaders after a minute")
     }
 
     /// Deletes a topic.

@@ -14,14 +14,17 @@ use crate::server::Server;
 /// Requests that a connection sends ahead of their answers, as Kafka's own producer does.
 const IN_FLIGHT_MAX: usize = 5;
 
-/// Bytes of values after which a run ends: less than what makes the disk write back.
+/// Bytes of batches after which a run ends: less than what makes the disk write back.
 const RUN_BYTES_MAX: u64 = 1 << 30;
+
+/// How long before what is measured.
+const WARM_UP: Duration = Duration::from_millis(300);
 
 /// How long a run takes at most.
 const RUN_MAX: Duration = Duration::from_secs(2);
 
 /// How long a broker takes at most to remove the files of a topic that is gone.
-const DELETION_WAIT: Duration = Duration::from_millis(1_500);
+pub const DELETION_WAIT: Duration = Duration::from_millis(1_500);
 
 /// One run's result.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +60,8 @@ pub fn run(server: &Server, load: Load, producers: usize) -> Result<Throughput> 
     admin.create_topic(&topic, partitions)?;
     let acked = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
+    let value_bytes = load.batch_value_bytes() as u64;
+    let bytes_max = RUN_BYTES_MAX * value_bytes / load.batch()?.len() as u64;
     let throughput = thread::scope(|scope| {
         let mut workers = Vec::new();
         for number in 0..producers {
@@ -69,16 +74,16 @@ pub fn run(server: &Server, load: Load, producers: usize) -> Result<Throughput> 
                 .collect::<Result<_>>()?;
             let peer = Peer::connect(&server.address())?;
             let (acked, stop) = (&acked, &stop);
-            let bytes = load.batch_value_bytes() as u64;
-            workers.push(scope.spawn(move || pump(peer, &requests, bytes, acked, stop)));
+            workers.push(scope.spawn(move || pump(peer, &requests, value_bytes, acked, stop)));
         }
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(WARM_UP);
         let (before, cpu_before, start) =
             (acked.load(Ordering::Relaxed), cpu_seconds(server.id())?, Instant::now());
-        while start.elapsed() < RUN_MAX && acked.load(Ordering::Relaxed) < RUN_BYTES_MAX {
+        let run_bytes = || acked.load(Ordering::Relaxed) - before;
+        while start.elapsed() < RUN_MAX && run_bytes() < bytes_max {
             thread::sleep(Duration::from_millis(10));
         }
-        let bytes = acked.load(Ordering::Relaxed) - before;
+        let bytes = run_bytes();
         let throughput =
             Throughput::of(bytes, start.elapsed(), cpu_seconds(server.id())? - cpu_before);
         stop.store(true, Ordering::Relaxed);

@@ -36,12 +36,12 @@ pub struct Suite {
 
 impl Suite {
     /// Makes the folder for the data.
-    pub fn new(settings: Settings, dir: Option<PathBuf>) -> Result<Suite> {
+    pub fn new(settings: Settings, dir: Option<&Path>) -> Result<Suite> {
         let mut makers = vec![Maker::Millrace];
         if !settings.is_alone {
             makers.push(Maker::Kafka);
         }
-        let place = dir.unwrap_or_else(std::env::temp_dir);
+        let place = dir.map_or_else(std::env::temp_dir, Path::to_path_buf);
         let dir = tempfile::Builder::new().prefix("millrace-bench-").tempdir_in(place)?;
         Ok(Suite { settings, makers, dir })
     }
@@ -133,6 +133,9 @@ impl Suite {
                     let Some(filled) = turn.next() else { anyhow::bail!("no broker is filled") };
                     fetch::run(server, filled)
                 })?;
+                for (server, filled) in servers.iter().zip(&filled) {
+                    fetch::clear(server, filled)?;
+                }
                 let mut cells = vec![size(value_bytes), fetchers.to_string()];
                 cells.extend(throughput_cells(&found));
                 table.row(&cells);
