@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Values that are rendered, and the file that holds what comes out.
 const GOLDEN: &[(&str, &[&str])] = &[
     ("default", &[]),
-    ("namespaced", &["watchNamespaces={a,b}", "rbac.clusterReads=false", "replicas=2"]),
+    ("namespaced", &["watchNamespaces={a,b}", "replicas=2"]),
     ("monitored", &["metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true"]),
     ("example", &["example.enabled=true", "serviceAccount.create=false", "rbac.create=false"]),
     (

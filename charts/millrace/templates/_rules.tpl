@@ -5,7 +5,11 @@
   verbs: [get, list, watch]
 - apiGroups: [millrace.io]
   resources: [clusters/status, topics/status]
-  verbs: [get, patch, update]
+  verbs: [patch]
+# Some API servers ask for it of whoever makes objects that block the deletion of their owner.
+- apiGroups: [millrace.io]
+  resources: [clusters/finalizers]
+  verbs: [update]
 - apiGroups: [""]
   resources: [configmaps, services, serviceaccounts]
   verbs: [get, list, watch, create, patch, delete]
@@ -28,5 +32,5 @@
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}

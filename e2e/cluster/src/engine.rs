@@ -34,8 +34,12 @@ impl Engine {
             Ok(engine) => return Ok(Ok(engine)),
             Err(missing) => missing,
         };
-        let check = Command::new(script("up")).arg("--check").stderr(Stdio::null()).status()?;
-        if check.success() { Engine::make("", Stdio::null()).map(Ok) } else { Ok(Err(missing)) }
+        let check = Command::new(script("up")).arg("--check").output()?;
+        if check.status.success() {
+            Engine::make("", Stdio::null()).map(Ok)
+        } else {
+            Ok(Err(missing))
+        }
     }
 
     /// The engine, made first where it has to be; `progress` takes what that says, `nice` stands

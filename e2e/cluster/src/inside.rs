@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use millrace_e2e::program::Program;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kubectl;
 use crate::namespace::Namespace;
@@ -23,12 +23,33 @@ impl Inside {
     /// # Errors
     /// It does not become ready.
     pub fn start(namespace: &Namespace) -> Result<Inside> {
+        Inside::with(namespace, &json!({}))
+    }
+
+    /// As [`Inside::start`], on any node but this one.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub fn away_from(namespace: &Namespace, node: &str) -> Result<Inside> {
+        let other = json!({
+            "key": "kubernetes.io/hostname", "operator": "NotIn", "values": [node],
+        });
+        let terms = json!([{ "matchExpressions": [other] }]);
+        let required = json!({ "nodeSelectorTerms": terms });
+        Inside::with(
+            namespace,
+            &json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": required } }),
+        )
+    }
+
+    fn with(namespace: &Namespace, affinity: &Value) -> Result<Inside> {
         let pod = "client";
         let object = json!({
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": { "name": pod, "labels": { "app": "client" } },
             "spec": {
+                "affinity": affinity,
                 "terminationGracePeriodSeconds": 1,
                 "automountServiceAccountToken": false,
                 "securityContext": {

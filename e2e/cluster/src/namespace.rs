@@ -130,6 +130,24 @@ impl Namespace {
             })
         })
     }
+
+    /// Waits until a pod is Ready that has started anew since it was seen as `before`.
+    ///
+    /// # Errors
+    /// It is not in time.
+    pub fn wait_for_restart(&self, before: &Value) -> Result<Value> {
+        let name = before["metadata"]["name"].as_str().unwrap_or_default();
+        let run = |pod: &Value| {
+            let restarts = pod["status"]["containerStatuses"][0]["restartCount"].clone();
+            (pod["metadata"]["uid"].clone(), restarts)
+        };
+        wait::until(&format!("pod {name} started anew"), wait::MAX, || {
+            let pod = self.get("pod", name)?;
+            let is_going = !pod["metadata"]["deletionTimestamp"].is_null();
+            let is_there = !is_going && is_true(&pod, "Ready") && run(&pod) != run(before);
+            Ok(if is_there { Ok(pod) } else { Err(pod["status"]["conditions"].to_string()) })
+        })
+    }
 }
 
 /// Whether a condition is true of the newest generation.

@@ -99,6 +99,18 @@ impl Drop for Fault {
     }
 }
 
+/// Waits until Kubernetes has noticed that the node does not answer.
+///
+/// # Errors
+/// It does not in time.
+pub fn wait_until_missed(node: &str) -> Result<()> {
+    wait::until(&format!("node {node} missed"), wait::MAX, || {
+        let object = kubectl::json(&["get", "node", node])?;
+        let is_ready = is_true(&object, "Ready");
+        Ok(if is_ready { Err("it counts as Ready".to_owned()) } else { Ok(()) })
+    })
+}
+
 /// Waits until Kubernetes counts the node as ready.
 ///
 /// # Errors

@@ -19,14 +19,15 @@ fn body(namespace: &Namespace) -> Result<()> {
     namespace.apply(MANIFEST)?;
     let pod = namespace.wait_for("pod", "broker-0", "Ready")?;
     let inside = Inside::start(namespace)?;
-    feed(inside.verb("feed", &["broker:9092", "orders"])?, "inside", COUNT, 3)?;
+    let mut written = feed(inside.verb("feed", &["broker:9092", "orders"])?, "inside", COUNT, 3)?;
 
     let node = pod["status"]["hostIP"].as_str().context("no node")?;
     let outside = format!("{node}:31094");
     let client = Client::ConfluentKafka;
     if client.toolchain().is_here_for("image: a client outside") {
-        feed(client.verb("outside", "feed", &[&outside, "orders"])?, "outside", COUNT, 3)?;
-        consume(inside.verb("member", &["broker:9092", "readers", "orders"])?, 2 * COUNT)?;
+        let program = client.verb("outside", "feed", &[&outside, "orders"])?;
+        written.extend(feed(program, "outside", COUNT, 3)?);
+        consume(inside.verb("member", &["broker:9092", "readers", "orders"])?, &written)?;
     }
 
     // Process 1 of a container ends only by signals that it handles.
@@ -40,7 +41,7 @@ fn body(namespace: &Namespace) -> Result<()> {
         Ok(if is_new { Ok(()) } else { Err("the old pod".to_owned()) })
     })?;
     namespace.wait_for("pod", "broker-0", "Ready")?;
-    consume(inside.verb("member", &["broker:9092", "others", "orders"])?, COUNT)
+    consume(inside.verb("member", &["broker:9092", "others", "orders"])?, &written)
 }
 
 #[test]
