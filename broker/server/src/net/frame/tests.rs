@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_core::limits;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
@@ -91,7 +90,7 @@ async fn frames_that_stand_still_give_way_together() {
         (MIB, 256 * KIB, MIB, ms(5_000)),
     ];
     for (claimed, sent, honest, allowed) in rows {
-        let budget = Budget::new(limits::REQUESTS_BYTES_DEFAULT);
+        let budget = Budget::new(32 * MIB);
         let mut held = Vec::new();
         for _ in 0..140 {
             let (mut client, server) = duplex(MIB);
