@@ -120,8 +120,9 @@ impl Segment {
             TimeEntry::ascends(previous, next) && is_before(next.relative_offset)
         })?;
         let Some(last) = offsets.last() else {
-            // What stands before the first entry is read again anyway.
-            return Ok((Vec::new(), Vec::new()));
+            // What stands before the first entry is read again anyway. The times stay: a snapshot
+            // may vouch for them, and does not know that they are written a second time.
+            return Ok((Vec::new(), times));
         };
         let batch = Walk::new(self, u64::from(last.position), file_size)?.next_batch();
         let last_offset = self.absolute(last.relative_offset);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millrace_types::Offset;
+use millrace_types::{Offset, TimestampMs};
 use millrace_wire::record::Batch;
 
 use super::{NOW, Wanted, batch, everything, ones, open, read_all};
@@ -150,5 +150,33 @@ fn who_does_not_wait_for_the_disk_reads_what_is_in_memory() {
             Err(error) => panic!("{offset}: {error}"),
         }
         assert!(log.reader().read(&everything(offset)).unwrap().is_some());
+    }
+}
+
+#[test]
+fn recovery_changes_nothing_that_a_snapshot_vouches_for() {
+    for seed in 0..40 {
+        let disk = FaultyDisk::new(seed);
+        disk.create_dir_all(Path::new(DIR)).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        // Too little for an entry of the offset index.
+        let config = LogConfig::default();
+        let options = |disk: &FaultyDisk, recovery_point| LogOptions {
+            config: config.clone(),
+            recovery_point: Offset::new(recovery_point),
+            ..options(disk)
+        };
+        let mut log = open(options(&disk, 0));
+        (0..3).for_each(|_| try_append(&mut log).unwrap());
+        log.close().unwrap();
+        // Not told that it was closed, it is recovered; then the power goes before the next flush.
+        let disk = disk.crash(Loss::Unsynced);
+        let mut log = open(options(&disk, 3));
+        log.roll(NOW).unwrap();
+        try_append(&mut log).unwrap();
+        let disk = disk.crash(Loss::Unsynced);
+        let reader = open(options(&disk, 3)).reader();
+        let found = reader.offset_by_timestamp(TimestampMs::new(1), Offset::MAX).unwrap();
+        assert_eq!(found.map(|found| found.offset), Some(Offset::ZERO), "seed {seed}");
     }
 }
