@@ -41,6 +41,8 @@ pub(super) struct Content {
     pub end: u64,
     /// Bytes behind that.
     pub torn_bytes: u64,
+    /// The sound bytes at the end that no entry calls durable.
+    pub unsynced: Vec<u8>,
 }
 
 impl Segment {
@@ -85,7 +87,12 @@ impl Segment {
             is_untidy: content.torn_bytes > 0,
         };
         segment.tidy()?;
-        // What was read may never have been synced: it counts from now on, so it must be durable.
+        // What was read may never have been synced: it counts from now on, so it must be durable. It
+        // is written once more, since a sync may have failed before: then the system takes for clean
+        // what is not on the disk, and another sync would pass it over.
+        let start = content.end.saturating_sub(content.unsynced.len() as u64);
+        let write = segment.file.write_all_at(&[IoSlice::new(&content.unsynced)], start);
+        write.at("write again", &segment.path)?;
         segment.file.sync().at("sync", &segment.path)?;
         Ok(segment)
     }
@@ -171,22 +178,40 @@ pub(super) fn read(disk: &dyn Disk, names: &Names, first: u64) -> Result<Content
     };
     let mut content = Content { end: HEADER_BYTES, ..Content::default() };
     let (mut next, mut last_term) = (first, 0);
+    let (mut durable, mut starts) = (0, Vec::new());
     while let Some(frame) = frame::take(rest) {
         // An entry of a write that failed may lie behind one that was written over its beginning.
         if frame.entry.index != next || frame.entry.term < last_term {
             break;
         }
         (next, last_term) = (next + 1, frame.entry.term);
+        durable = durable.max(frame.durable);
+        starts.push(content.end);
         content.end += frame.bytes as u64;
         rest = rest.get(frame.bytes..).unwrap_or_default();
         content.entries.push(frame.entry);
     }
     content.torn_bytes = rest.len() as u64;
+    content.unsynced = unsynced(&bytes, &content, durable.checked_sub(first), &starts);
     if let Some(durable) = durable_in(rest).filter(|durable| *durable >= next) {
         let reason = format!("entry {next} is damaged, but a later one says {durable} was synced");
         return Err(corrupt(&path, content.end, reason));
     }
     Ok(content)
+}
+
+/// The bytes behind the last entry of a segment that is known to be durable, by its place in the
+/// segment; without one all of it. `starts` is where each entry begins.
+fn unsynced(bytes: &[u8], content: &Content, durable: Option<u64>, starts: &[u64]) -> Vec<u8> {
+    let start = match durable {
+        None => 0,
+        Some(place) => {
+            let next = usize::try_from(place).ok().and_then(|place| starts.get(place + 1));
+            next.copied().unwrap_or(content.end)
+        }
+    };
+    let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    bytes.get(position(start)..position(content.end)).unwrap_or_default().to_vec()
 }
 
 /// The latest entry that any sound frame in these bytes calls durable.

@@ -183,6 +183,29 @@ fn after_a_refused_call_the_log_goes_on_as_before() {
 }
 
 #[test]
+fn what_was_found_counts_even_if_a_sync_had_failed_before() {
+    for seed in 0..40 {
+        for fault in 1..12 {
+            let disk = new_disk(seed);
+            let (mut log, _) = open(&disk).unwrap();
+            let mut model = Model::default();
+            model.append(&mut log, 1, 2).unwrap();
+            // The process ends before it has synced what it wrote.
+            disk.crash_at(disk.changes() + 2);
+            model.append(&mut log, 1, 2).unwrap_err();
+            let disk = disk.crash(Loss::Nothing);
+            // The next one fails to start, and the one after that finds the disk at work again.
+            disk.fail_at(disk.operations() + fault);
+            drop(open(&disk));
+            let disk = disk.crash(Loss::Nothing);
+            let (_, found) = open(&disk).unwrap();
+            let (_, again) = open(&disk.crash(Loss::Unsynced)).unwrap();
+            assert_eq!(found.entries, again.entries, "seed {seed}, fault {fault}");
+        }
+    }
+}
+
+#[test]
 fn a_full_disk_refuses_until_there_is_room() {
     let disk = new_disk(1);
     let mut model = Model::default();
