@@ -278,7 +278,9 @@ impl Log {
         if !job.snapshots.is_empty() {
             // Of those taken within segments, the newest is enough from now on.
             let bases = self.shared.segments().iter().map(|at| at.base_offset()).collect();
-            self.snapshots.remove_stray(&bases).at("remove snapshots in", self.dir())?;
+            if let Err(error) = self.snapshots.remove_stray(&bases) {
+                tracing::warn!(%error, dir = %self.dir().display(), "snapshots of no use stay");
+            }
         }
         Ok(())
     }

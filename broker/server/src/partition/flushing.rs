@@ -95,7 +95,7 @@ impl Partition {
             writer.flushing.is_wanted = false;
             match writer.log.prepare_flush() {
                 Ok(Some(job)) => return Some(job),
-                Ok(None) => {}
+                Ok(None) => writer.flushing.is_owed = false,
                 Err(error) => writer.flush_failed(self, error),
             }
         }
