@@ -1,5 +1,6 @@
 //! What must hold in every run, one promise a file.
 
+use crate::coverage::Coverage;
 use crate::history::History;
 
 mod acknowledged;
@@ -10,8 +11,9 @@ mod metadata;
 mod no_duplicates;
 mod ownership;
 
-/// A promise, its name, and the function that finds where a history breaks it.
-type Checker = (&'static str, fn(&History) -> Result<(), String>);
+/// A promise, its name, and the function that finds where a history breaks it, or tells how often it
+/// had something to look at.
+type Checker = (&'static str, fn(&History) -> Result<u64, String>);
 
 const CHECKERS: [Checker; 7] = [
     ("acknowledged records are there, in order, at their offset", acknowledged::check),
@@ -32,9 +34,14 @@ pub struct Broken {
     pub how: String,
 }
 
-/// Every promise that the history breaks.
-pub fn check(history: &History) -> Vec<Broken> {
-    let broken =
-        |&(promise, check): &Checker| check(history).err().map(|how| Broken { promise, how });
-    CHECKERS.iter().filter_map(broken).collect()
+/// Every promise that the history breaks. What kept one is counted in `coverage`.
+pub fn check(history: &History, coverage: &mut Coverage) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for &(promise, check) in &CHECKERS {
+        match check(history) {
+            Ok(count) => coverage.add(promise, count),
+            Err(how) => broken.push(Broken { promise, how }),
+        }
+    }
+    broken
 }

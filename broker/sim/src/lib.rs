@@ -5,6 +5,7 @@
 //! block); handlers, drivers, core and log are the code that production runs.
 
 pub mod checkers;
+pub mod coverage;
 pub mod history;
 pub mod network;
 pub mod node;

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
 use clap::Parser;
+use millrace_sim::coverage::Coverage;
 use millrace_sim::options::Options;
 use millrace_sim::world::{self, Report};
 
@@ -43,6 +45,7 @@ fn replay(seed: u64) -> ExitCode {
     let options = Options::from_seed(seed);
     println!("{options:#?}");
     let report = world::run(&options, true);
+    print!("{}", report.coverage);
     println!(
         "fingerprint {:016x}, {} batches acknowledged",
         report.fingerprint, report.acknowledged
@@ -59,6 +62,7 @@ fn many(count: u64, from: u64, until_broken: bool) -> ExitCode {
     let broken = AtomicU64::new(0);
     let acknowledged = AtomicU64::new(0);
     let stops = AtomicU64::new(0);
+    let coverage = Mutex::new(Coverage::default());
     let workers = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..workers {
@@ -72,6 +76,7 @@ fn many(count: u64, from: u64, until_broken: bool) -> ExitCode {
                     let report = world::run(&Options::from_seed(seed), false);
                     acknowledged.fetch_add(report.acknowledged as u64, Ordering::Relaxed);
                     stops.fetch_add(u64::from(report.stops), Ordering::Relaxed);
+                    lock(&coverage).merge(&report.coverage);
                     if !report.broken.is_empty() {
                         broken.fetch_add(1, Ordering::Relaxed);
                         tell(&report);
@@ -90,7 +95,20 @@ fn many(count: u64, from: u64, until_broken: bool) -> ExitCode {
         acknowledged.into_inner(),
         stops.into_inner(),
     );
-    exit_code(broken == 0)
+    let coverage = lock(&coverage).clone();
+    print!("{coverage}");
+    let missing = if ran < COVERING_RUNS { Vec::new() } else { coverage.missing() };
+    for what in &missing {
+        println!("NEVER in {ran} runs: {what}");
+    }
+    exit_code(broken == 0 && missing.is_empty())
+}
+
+/// In so many runs all happens that is expected to happen at all.
+const COVERING_RUNS: u64 = 300;
+
+fn lock(coverage: &Mutex<Coverage>) -> MutexGuard<'_, Coverage> {
+    coverage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[expect(clippy::print_stdout, reason = "the output is what the command is for")]

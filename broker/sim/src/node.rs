@@ -1,28 +1,31 @@
 //! One broker of the world: a process that is started and stopped on a disk that stays.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_core::config::StaticConfig;
 use millrace_core::config::listener::Endpoint;
-use millrace_log::disk::{FaultyDisk, Loss};
+use millrace_log::disk::{Disk, FaultyDisk, Loss};
 use millrace_server::broker::{Broker, BrokerOptions};
 use millrace_server::clock::Clock;
 use millrace_server::env::Env;
 use millrace_server::health::Probes;
 use millrace_server::net::ListenerName;
 use millrace_server::net::listener::serve_stream;
-use millrace_types::TimestampMs;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
+use crate::coverage;
 use crate::history::Event;
 use crate::network::Network;
 use crate::options::Options;
-use crate::workload::{Clients, address};
+use crate::workload::{Clients, WORLD_BEGINS, address};
 
-/// What the wall clock shows when the world begins.
-const WORLD_BEGINS: TimestampMs = TimestampMs::new(1_700_000_000_000);
+/// Where a broker keeps its data.
+const DATA: &str = "/data";
 
 /// Bytes that the disk holds when it is not meant to be full.
 const DISK_BYTES: u64 = 1 << 30;
@@ -55,6 +58,8 @@ pub struct Node {
     origin: Instant,
     disk: FaultyDisk,
     starts: u64,
+    /// Calls of the disk that had failed when the power last went.
+    errors_forgotten: u64,
     running: Option<Running>,
     panicked: Option<&'static str>,
 }
@@ -63,6 +68,7 @@ pub struct Node {
 struct Running {
     env: Env,
     broker: Arc<Broker>,
+    probes: Probes,
 }
 
 impl Node {
@@ -77,6 +83,7 @@ impl Node {
             origin,
             disk,
             starts: 0,
+            errors_forgotten: 0,
             running: None,
             panicked: None,
         }
@@ -93,9 +100,39 @@ impl Node {
         self.disk.set_capacity_bytes(Some(if is_full { used_bytes } else { DISK_BYTES }));
     }
 
+    /// Lets one of so many calls of the disk fail, or none any more.
+    pub fn set_error_one_in(&self, calls: Option<u64>) {
+        self.disk.set_error_one_in(calls);
+    }
+
     /// Ends the faults of the disk.
     pub fn heal(&self) {
         self.set_full(false);
+        self.set_error_one_in(None);
+    }
+
+    /// Whether the broker runs.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Why a broker that runs does not serve; empty if it does.
+    pub fn unready(&self) -> String {
+        self.running.as_ref().map_or(String::new(), |running| running.probes.readiness.reasons())
+    }
+
+    /// Counts what the disk did, and what is to be seen on it.
+    pub fn count(&self, clients: &Clients) {
+        clients.count(coverage::DISK_ERROR, self.disk.errors());
+        clients.count(coverage::FULL_REFUSAL, self.disk.refusals());
+        let path = Path::new(DATA).join("cleaner-offset-checkpoint");
+        let compacted = millrace_log::checkpoint::read_offsets(&self.disk, &path);
+        clients.count(coverage::COMPACTED, compacted.map_or(0, |logs| logs.len() as u64));
+        for dir in self.disk.list(Path::new(DATA)).unwrap_or_default() {
+            let files = self.disk.list(&Path::new(DATA).join(&dir.name)).unwrap_or_default();
+            let logs = files.iter().filter(|file| file.name.ends_with(".log")).count();
+            clients.count(coverage::SEGMENT_ROLLED, logs.saturating_sub(1) as u64);
+        }
     }
 
     /// Starts the broker, and again after a while if it cannot start; nothing to do if it runs.
@@ -106,8 +143,7 @@ impl Node {
                 clients.note(|| format!("broker {} runs", self.number));
                 return;
             }
-            if let Err(reason) = self.start().await {
-                clients.note(|| format!("broker {} does not start: {reason}", self.number));
+            if let Err(reason) = self.try_start(clients).await {
                 last_reason = reason;
                 sleep(Duration::from_millis(500)).await;
             }
@@ -116,10 +152,21 @@ impl Node {
         clients.record(Event::Stuck { what });
     }
 
+    /// Starts the broker, if it can be.
+    pub async fn try_start(&mut self, clients: &Clients) -> Result<(), String> {
+        let started = self.start(clients).await;
+        if let Err(reason) = &started {
+            clients.count(coverage::START_REFUSED, 1);
+            clients.note(|| format!("broker {} does not start: {reason}", self.number));
+        }
+        started
+    }
+
     /// Starts the broker and cuts the power so many changes of the disk later, or after a second.
     pub async fn start_and_lose_power(&mut self, changes: u64, clients: &Clients) {
         self.disk.crash_at(self.disk.changes() + changes);
-        if let Err(reason) = self.start().await {
+        clients.count(coverage::POWER_CUT_IN_START, 1);
+        if let Err(reason) = self.start(clients).await {
             clients.note(|| format!("broker {} does not start: {reason}", self.number));
         }
         self.wait_for_halt().await;
@@ -132,9 +179,13 @@ impl Node {
         if let Stop::PowerCutInWrite { changes } = stop {
             self.disk.crash_at(self.disk.changes() + changes);
             self.wait_for_halt().await;
+            let is_halted = self.disk.is_halted();
+            clients.count(coverage::POWER_CUT_IN_WRITE, u64::from(is_halted));
         }
         self.network.take_down(&address(self.number));
-        if let Some(Running { env, broker }) = self.running.take() {
+        if let Some(Running { env, broker, probes }) = self.running.take() {
+            let was_unready = !probes.readiness.reasons().is_empty();
+            clients.count(coverage::READINESS_LOST, u64::from(was_unready));
             if stop == Stop::Clean {
                 broker.close().await;
             }
@@ -144,10 +195,29 @@ impl Node {
             env.tasks.kill();
             env.tasks.stop().await;
         }
-        let loss = match stop {
+        self.lose(match stop {
             Stop::Clean | Stop::Kill => Loss::Nothing,
             Stop::PowerCut | Stop::PowerCutInWrite { .. } => Loss::Unsynced,
+        });
+        let kind = match stop {
+            Stop::Clean => coverage::CLEAN_STOP,
+            Stop::Kill => coverage::KILL,
+            Stop::PowerCut | Stop::PowerCutInWrite { .. } => coverage::POWER_CUT,
         };
+        clients.count(kind, 1);
+    }
+
+    /// Ends the run of the process on its disk.
+    ///
+    /// A sync that failed is known to the process alone. The next one takes for synced what the
+    /// system shows it of a partition, as in Kafka: so the machine goes with the process then, in a
+    /// world where the power goes at all.
+    fn lose(&mut self, loss: Loss) {
+        let has_failed = self.disk.errors() > self.errors_forgotten;
+        let loss = if has_failed && self.options.faults.power_cuts { Loss::Unsynced } else { loss };
+        if loss == Loss::Unsynced {
+            self.errors_forgotten = self.disk.errors();
+        }
         self.disk = self.disk.crash(loss);
     }
 
@@ -161,18 +231,18 @@ impl Node {
         }
     }
 
-    async fn start(&mut self) -> Result<(), String> {
+    async fn start(&mut self, clients: &Clients) -> Result<(), String> {
         self.starts += 1;
-        let clock = Clock::Virtual { base: WORLD_BEGINS, origin: self.origin };
         let seed = self.options.seed ^ (u64::from(self.number) << 40) ^ (self.starts << 48);
-        let env = Env::simulated(Arc::new(self.disk.clone()), clock, seed);
-        let opened = open(env.clone(), self.number, &self.options).await;
+        let env = Env::simulated(Arc::new(self.disk.clone()), self.clock(seed, clients), seed);
+        let probes = Probes::default();
+        let opened = open(env.clone(), self.number, &self.options, probes.clone()).await;
         let broker = match opened {
             Ok(broker) => broker,
             Err(reason) => {
                 env.tasks.kill();
                 env.tasks.stop().await;
-                self.disk = self.disk.crash(Loss::Nothing);
+                self.lose(Loss::Nothing);
                 return Err(reason);
             }
         };
@@ -185,19 +255,38 @@ impl Node {
                 serve_stream(&accepting, listener.clone(), peer, stream);
             }
         });
-        self.running = Some(Running { env, broker });
+        self.running = Some(Running { env, broker, probes });
         Ok(())
+    }
+
+    /// A wall clock that may be wrong, but for that of the first start.
+    fn clock(&self, seed: u64, clients: &Clients) -> Clock {
+        let mut base = WORLD_BEGINS;
+        if self.options.faults.clock_steps && self.starts > 1 {
+            clients.count(coverage::CLOCK_STEP, 1);
+            base = base.plus_ms(ChaCha8Rng::seed_from_u64(seed).random_range(-60_000..60_000));
+        }
+        Clock::Virtual { base, origin: self.origin }
     }
 }
 
 /// Opens the production broker as its binary does, with a config of the run's options.
-async fn open(env: Env, number: u32, options: &Options) -> Result<Arc<Broker>, String> {
+async fn open(
+    env: Env,
+    number: u32,
+    options: &Options,
+    probes: Probes,
+) -> Result<Arc<Broker>, String> {
     let address = address(number);
     let (host, port) = address.split_once(':').unwrap_or((&address, "9092"));
     let mut configs = vec![
         ("node.id", number.to_string()),
         ("listeners", format!("PLAINTEXT://{address}")),
-        ("log.dirs", "/data".to_owned()),
+        ("log.dirs", DATA.to_owned()),
+        ("log.roll.ms", options.segment_ms.to_string()),
+        ("log.cleaner.backoff.ms", "500".to_owned()),
+        ("log.cleaner.min.cleanable.ratio", "0.01".to_owned()),
+        ("log.retention.check.interval.ms", "1000".to_owned()),
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
         ("auto.create.topics.enable", "false".to_owned()),
         ("offsets.topic.num.partitions", "3".to_owned()),
@@ -213,7 +302,7 @@ async fn open(env: Env, number: u32, options: &Options) -> Result<Arc<Broker>, S
         host: host.to_owned(),
         port: port.parse().map_err(|error| format!("port {port}: {error}"))?,
     };
-    let options = BrokerOptions { config, advertised: vec![endpoint], probes: Probes::default() };
+    let options = BrokerOptions { config, advertised: vec![endpoint], probes };
     Broker::open(env, options).await.map_err(|error| chain(&error))
 }
 

@@ -16,12 +16,16 @@ pub struct Options {
     pub topics: u32,
     /// Partitions of each of them.
     pub partitions: i32,
-    /// Size at which a segment rolls, in bytes; small ones bring rolls, retention, compaction.
+    /// Size at which a segment rolls, in bytes.
     pub segment_bytes: u32,
+    /// Age at which a segment rolls, in milliseconds; small ones bring rolls and compaction.
+    pub segment_ms: u64,
     /// Producers; every second one is idempotent.
     pub producers: u32,
     /// Members of the one group.
     pub members: u32,
+    /// Whether every second member is static.
+    pub has_static_members: bool,
     /// Admins; each owns topics of its own.
     pub admins: u32,
     /// The faults.
@@ -42,6 +46,10 @@ pub struct Faults {
     pub latency_ms_max: u64,
     /// Whether the disk fills up for a while.
     pub disk_full: bool,
+    /// For a while one of so many calls of the disk fails; a sync that fails loses data.
+    pub disk_error_one_in: Option<u64>,
+    /// Whether the wall clock of a broker is wrong by up to a minute, differently at each start.
+    pub clock_steps: bool,
     /// Whether clients stall for longer than their session.
     pub stalls: bool,
 }
@@ -51,6 +59,8 @@ impl Options {
     pub fn from_seed(seed: u64) -> Options {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let rng = &mut rng;
+        // Apart, so that what came first stays as it was for each seed.
+        let mut further = ChaCha8Rng::seed_from_u64(seed ^ 0x66_7572);
         Options {
             seed,
             brokers: 1,
@@ -58,8 +68,10 @@ impl Options {
             topics: rng.random_range(1..4),
             partitions: rng.random_range(1..5),
             segment_bytes: *pick(rng, &[1 << 20, 1 << 20, 1 << 24]),
+            segment_ms: *pick(&mut further, &[500, 2_000, 10_000, 604_800_000]),
             producers: rng.random_range(1..5),
             members: rng.random_range(0..5),
+            has_static_members: further.random_bool(0.3),
             admins: rng.random_range(0..3),
             faults: Faults {
                 crash_every_ms: rng.random_bool(0.7).then(|| rng.random_range(1_000..12_000)),
@@ -67,6 +79,8 @@ impl Options {
                 cut_every_ms: rng.random_bool(0.5).then(|| rng.random_range(200..5_000)),
                 latency_ms_max: *pick(rng, &[0, 1, 5, 50, 300]),
                 disk_full: rng.random_bool(0.15),
+                disk_error_one_in: further.random_bool(0.2).then(|| further.random_range(5..100)),
+                clock_steps: further.random_bool(0.2),
                 stalls: rng.random_bool(0.3),
             },
         }

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrace_client::{ClientError, Connect, Router};
-use millrace_types::ErrorCode;
+use millrace_types::{ErrorCode, TimestampMs};
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::coverage::Coverage;
 use crate::history::{Event, History, Place};
 use crate::network::Network;
 use crate::options::Options;
@@ -28,11 +29,15 @@ const GROUP: &str = "readers";
 /// How long a client waits for an answer, in virtual time.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
 
+/// What the wall clock shows when the world begins.
+pub const WORLD_BEGINS: TimestampMs = TimestampMs::new(1_700_000_000_000);
+
 /// What the clients of one run share. Clones are handles to the same.
 #[derive(Clone, Debug)]
 pub struct Clients {
     network: Network,
     history: Arc<Mutex<History>>,
+    coverage: Arc<Mutex<Coverage>>,
     options: Arc<Options>,
     start: Instant,
     finish: watch::Receiver<bool>,
@@ -59,14 +64,19 @@ impl Clients {
         finish: watch::Receiver<bool>,
         trace: bool,
     ) -> Clients {
-        let history = Arc::default();
-        Clients { network, history, options, start: Instant::now(), finish, trace }
+        let (history, coverage) = (Arc::default(), Arc::default());
+        Clients { network, history, coverage, options, start: Instant::now(), finish, trace }
     }
 
     /// A router to all brokers under a name.
     fn router(&self, name: &str) -> Router<Wire> {
         let bootstrap = (1..=self.options.brokers).map(address).collect();
         Router::new(Wire(self.network.clone()), name, bootstrap)
+    }
+
+    /// The wall clock of the clients.
+    fn now(&self) -> TimestampMs {
+        WORLD_BEGINS.plus_ms(i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Adds to the history.
@@ -84,6 +94,16 @@ impl Clients {
             let now_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
             trace(now_ms, &text());
         }
+    }
+
+    /// Counts something that happened.
+    pub fn count(&self, what: &'static str, count: u64) {
+        self.coverage.lock().unwrap_or_else(PoisonError::into_inner).add(what, count);
+    }
+
+    /// Takes out what was counted.
+    pub fn take_coverage(&self) -> Coverage {
+        std::mem::take(&mut *self.coverage.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes the history out.

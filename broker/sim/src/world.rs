@@ -1,5 +1,6 @@
 //! One run from its first to its last virtual millisecond.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::checkers::{self, Broken};
+use crate::coverage::{self, Coverage};
 use crate::history::Event;
 use crate::network::Network;
 use crate::node::{Node, Stop};
@@ -32,6 +34,8 @@ pub struct Report {
     pub acknowledged: usize,
     /// Times a broker was stopped, in any way.
     pub stops: u32,
+    /// What happened.
+    pub coverage: Coverage,
 }
 
 /// Runs a world to its end and judges it. With `trace`, prints what happens.
@@ -91,6 +95,7 @@ impl World {
             self.clients.record(Event::Stuck { what });
         }
         work.shutdown().await;
+        self.wait_until_ready().await;
         // What was kept must also be found again by the next process.
         for node in &mut self.nodes {
             node.stop(Stop::Clean, &self.clients).await;
@@ -100,9 +105,25 @@ impl World {
             self.clients.record(Event::Stuck { what: "the verifier gets no answer".to_owned() });
         }
         for node in &mut self.nodes {
+            node.count(&self.clients);
             node.stop(Stop::Kill, &self.clients).await;
         }
         self.judge()
+    }
+
+    /// Nobody has to ask a broker for anything: it gets over the faults by itself.
+    async fn wait_until_ready(&mut self) {
+        for node in &self.nodes {
+            let ready = async {
+                while !node.unready().is_empty() {
+                    sleep(Duration::from_millis(100)).await;
+                }
+            };
+            if timeout(HEALING_MAX, ready).await.is_err() {
+                let what = format!("a broker does not get ready: {}", node.unready().trim_end());
+                self.clients.record(Event::Stuck { what });
+            }
+        }
     }
 
     fn start_clients(&self) -> JoinSet<()> {
@@ -121,40 +142,94 @@ impl World {
 
     /// Lets faults happen for as long as the options say.
     async fn break_things(&mut self) {
-        let faults = self.options.faults.clone();
         let end = Instant::now() + Duration::from_millis(self.options.work_ms);
-        let mut crash_at = self.next(faults.crash_every_ms);
-        let mut cut_at = self.next(faults.cut_every_ms);
-        let full = Duration::from_millis(self.rng.random_range(0..self.options.work_ms));
-        let mut full_at = faults.disk_full.then(|| Instant::now() + full);
+        let mut due = self.first_faults();
         loop {
-            let next = [crash_at, cut_at, full_at].into_iter().flatten().min();
-            let Some(next) = next.filter(|next| *next < end) else {
+            // What ends a fault or brings a broker back comes before what breaks more.
+            let next = due.iter().map(|(fault, at)| (*at, *fault)).min();
+            let Some((at, fault)) = next.filter(|(at, _)| *at < end) else {
                 tokio::time::sleep_until(end).await;
                 return;
             };
-            tokio::time::sleep_until(next).await;
-            if crash_at == Some(next) {
+            tokio::time::sleep_until(at).await;
+            due.remove(&fault);
+            due.extend(self.strike(fault).await);
+        }
+    }
+
+    fn first_faults(&mut self) -> BTreeMap<Fault, Instant> {
+        let faults = self.options.faults.clone();
+        let mut due = BTreeMap::new();
+        due.extend(self.next(faults.crash_every_ms).map(|at| (Fault::Crash, at)));
+        due.extend(self.next(faults.cut_every_ms).map(|at| (Fault::Cut, at)));
+        if faults.disk_full {
+            due.insert(Fault::DiskFull, self.within(self.options.work_ms));
+        }
+        if faults.disk_error_one_in.is_some() {
+            due.insert(Fault::DiskErrors, self.within(self.options.work_ms));
+        }
+        due
+    }
+
+    /// Lets a fault happen; returns what follows from it.
+    async fn strike(&mut self, fault: Fault) -> Vec<(Fault, Instant)> {
+        let faults = self.options.faults.clone();
+        let again = |at: Option<Instant>| at.map(|at| (fault, at)).into_iter().collect();
+        match fault {
+            Fault::Crash => {
                 self.crash().await;
-                crash_at = self.next(faults.crash_every_ms);
-            } else if cut_at == Some(next) {
+                let next: Vec<_> = again(self.next(faults.crash_every_ms));
+                let restart = (Fault::Restart, Instant::now() + RESTART_WAIT);
+                next.into_iter().chain([restart]).collect()
+            }
+            Fault::Restart => {
+                let mut is_down = false;
+                for node in self.nodes.iter_mut().filter(|node| !node.is_running()) {
+                    is_down |= node.try_start(&self.clients).await.is_err();
+                }
+                again(is_down.then(|| Instant::now() + RESTART_WAIT))
+            }
+            Fault::Cut => {
                 self.clients.note(|| "a connection breaks".to_owned());
+                self.clients.count(coverage::CONNECTION_CUT, 1);
                 self.network.cut_one();
-                cut_at = self.next(faults.cut_every_ms);
-            } else {
-                self.fill_disk().await;
-                full_at = None;
+                again(self.next(faults.cut_every_ms))
+            }
+            Fault::DiskFull => {
+                self.clients.note(|| "the disk is full".to_owned());
+                self.clients.count(coverage::DISK_FULL, 1);
+                self.nodes.iter().for_each(|node| node.set_full(true));
+                vec![(Fault::DiskRoom, self.within(5_000))]
+            }
+            Fault::DiskRoom => {
+                self.clients.note(|| "the disk has room".to_owned());
+                self.nodes.iter().for_each(|node| node.set_full(false));
+                Vec::new()
+            }
+            Fault::DiskErrors => {
+                self.clients.note(|| "the disk begins to fail".to_owned());
+                let one_in = faults.disk_error_one_in;
+                self.nodes.iter().for_each(|node| node.set_error_one_in(one_in));
+                vec![(Fault::DiskCalm, self.within(5_000))]
+            }
+            Fault::DiskCalm => {
+                self.clients.note(|| "the disk fails no more".to_owned());
+                self.nodes.iter().for_each(|node| node.set_error_one_in(None));
+                vec![(Fault::DiskErrors, self.within(10_000))]
             }
         }
     }
 
     fn next(&mut self, every_ms: Option<u64>) -> Option<Instant> {
-        let every_ms = every_ms?;
-        let wait_ms = self.rng.random_range(1..=every_ms.saturating_mul(2));
-        Some(Instant::now() + Duration::from_millis(wait_ms))
+        every_ms.map(|every_ms| self.within(every_ms.saturating_mul(2)))
     }
 
-    /// Stops a broker in one of the ways it can be stopped, and starts it again after a while.
+    fn within(&mut self, ms: u64) -> Instant {
+        Instant::now() + Duration::from_millis(self.rng.random_range(1..=ms))
+    }
+
+    /// Stops a broker in one of the ways it can be stopped, and starts it again after a while, if
+    /// its disk lets it.
     async fn crash(&mut self) {
         let chosen = self.rng.random_range(0..self.nodes.len());
         let power = self.options.faults.power_cuts && self.rng.random_bool(0.7);
@@ -175,20 +250,8 @@ impl World {
             node.start_and_lose_power(changes, &self.clients).await;
             self.stops += 1;
         }
-        node.start_until_up(&self.clients).await;
-    }
-
-    async fn fill_disk(&mut self) {
-        let full_ms = self.rng.random_range(100..5_000);
-        for node in &self.nodes {
-            node.set_full(true);
-        }
-        self.clients.note(|| "the disk is full".to_owned());
-        sleep(Duration::from_millis(full_ms)).await;
-        for node in &self.nodes {
-            node.set_full(false);
-        }
-        self.clients.note(|| "the disk has room".to_owned());
+        // If it cannot, it is tried again.
+        let _ = node.try_start(&self.clients).await;
     }
 
     async fn heal(&mut self) {
@@ -206,7 +269,8 @@ impl World {
         let mut panicked: Vec<Broken> =
             self.nodes.iter().filter_map(|node| node.panic().map(broker_panicked)).collect();
         let history = self.clients.take_history();
-        let mut broken = checkers::check(&history);
+        let mut coverage = self.clients.take_coverage();
+        let mut broken = checkers::check(&history, &mut coverage);
         broken.append(&mut panicked);
         let is_acked = |event: &&Event| matches!(event, Event::Acked { .. });
         Report {
@@ -215,9 +279,25 @@ impl World {
             fingerprint: history.fingerprint(),
             acknowledged: history.events().filter(is_acked).count(),
             stops: self.stops,
+            coverage,
         }
     }
 }
+
+/// What may happen next. In this order where several are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    DiskRoom,
+    DiskCalm,
+    Restart,
+    Crash,
+    Cut,
+    DiskFull,
+    DiskErrors,
+}
+
+/// How long a broker rests that could not start.
+const RESTART_WAIT: Duration = Duration::from_millis(500);
 
 fn broker_panicked(task: &'static str) -> Broken {
     Broken { promise: "no task of a broker panics", how: format!("task {task:?} did") }

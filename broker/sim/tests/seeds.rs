@@ -6,7 +6,7 @@ use millrace_sim::options::Options;
 use millrace_sim::world;
 
 /// Seeds that broke a promise when they were found, and how; each stays for ever.
-const FOUND: [(&str, &[u64]); 4] = [
+const FOUND: [(&str, &[u64]); 7] = [
     (
         "a power cut left zeros in a new partition's metadata, and the broker did not start",
         &[4, 17],
@@ -14,6 +14,9 @@ const FOUND: [(&str, &[u64]); 4] = [
     ("it left a part of it", &[696, 703]),
     ("it came after the first flush of a directory that another process had made", &[5933]),
     ("a full disk refused a flush, and the partition took no writes until a restart", &[986, 2666]),
+    ("a power cut after a recovery left an empty time index, and retention took the log", &[2994]),
+    ("a snapshot that could not be removed left a flush owed for ever", &[6257]),
+    ("a start trusted metadata that a failed sync had left in memory only", &[2169, 8010]),
 ];
 
 /// Worlds that are tried here; `cargo xtask test` tries hundreds more with an optimized build.

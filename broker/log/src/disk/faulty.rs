@@ -62,6 +62,16 @@ impl FaultyDisk {
         lock(&self.world).operations
     }
 
+    /// Calls so far that failed with `EIO`, over all runs.
+    pub fn errors(&self) -> u64 {
+        lock(&self.world).errors
+    }
+
+    /// Changes so far that found no room, over all runs.
+    pub fn refusals(&self) -> u64 {
+        lock(&self.world).refusals
+    }
+
     /// Calls so far that change or sync the disk, over all runs. The first is number 1.
     pub fn changes(&self) -> u64 {
         lock(&self.world).changes

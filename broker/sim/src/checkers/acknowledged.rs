@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::{Event, History, Place};
 
-pub(super) fn check(history: &History) -> Result<(), String> {
+pub(super) fn check(history: &History) -> Result<u64, String> {
     let deleted: BTreeSet<&str> = deleted_topics(history);
     let found = final_records(history);
+    let mut count = 0;
     for event in history.events() {
         let Event::Acked { place, base_offset, stamps } = event else { continue };
         if deleted.contains(place.topic.as_str()) {
@@ -24,9 +25,10 @@ pub(super) fn check(history: &History) -> Result<(), String> {
                     there.map_or("nothing".into(), String::from_utf8_lossy),
                 ));
             }
+            count += 1;
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Topics that an admin asked to delete at any time: their records promise nothing.

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use super::acknowledged::deleted_topics;
 use crate::history::{Event, History, Place};
 
-pub(super) fn check(history: &History) -> Result<(), String> {
+pub(super) fn check(history: &History) -> Result<u64, String> {
     let deleted = deleted_topics(history);
+    let mut count = 0;
     let mut floor: BTreeMap<(&str, &Place), i64> = BTreeMap::new();
     for event in history.events() {
         match event {
@@ -19,6 +20,7 @@ pub(super) fn check(history: &History) -> Result<(), String> {
             }
             Event::FetchedCommit { group, place, offset } => {
                 let Some(&floor) = floor.get(&(group.as_str(), place)) else { continue };
+                count += 1;
                 if deleted.contains(place.topic.as_str()) || offset.is_some_and(|it| it >= floor) {
                     continue;
                 }
@@ -41,5 +43,5 @@ pub(super) fn check(history: &History) -> Result<(), String> {
             | Event::Stuck { .. } => {}
         }
     }
-    Ok(())
+    Ok(count)
 }

@@ -10,7 +10,7 @@ use crate::history::{Event, History};
 
 type Configs = BTreeMap<String, String>;
 
-pub(super) fn check(history: &History) -> Result<(), String> {
+pub(super) fn check(history: &History) -> Result<u64, String> {
     let mut acked: BTreeMap<&str, (i32, &Configs)> = BTreeMap::new();
     let mut deleting: BTreeSet<&str> = BTreeSet::new();
     let mut gone: BTreeSet<&str> = BTreeSet::new();
@@ -45,7 +45,9 @@ pub(super) fn check(history: &History) -> Result<(), String> {
     if let Some(topic) = gone.iter().find(|topic| found.contains_key(**topic)) {
         return Err(format!("topic {topic}: its deletion was acknowledged, it is there"));
     }
+    let mut count = gone.len() as u64;
     for (topic, (partitions, configs)) in acked {
+        count += 1 + configs.len() as u64;
         match found.get(topic) {
             None if deleting.contains(topic) => {}
             None => return Err(format!("topic {topic}: was acknowledged, is not there")),
@@ -66,5 +68,5 @@ pub(super) fn check(history: &History) -> Result<(), String> {
             }
         }
     }
-    Ok(())
+    Ok(count)
 }

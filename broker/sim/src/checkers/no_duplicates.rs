@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::{Event, History, Place, Stamp};
 
-pub(super) fn check(history: &History) -> Result<(), String> {
+pub(super) fn check(history: &History) -> Result<u64, String> {
     let mut idempotent: BTreeSet<u32> = BTreeSet::new();
     for event in history.events() {
         if let Event::Sent { stamps, is_idempotent: true, .. } = event {
             idempotent.extend(stamps.iter().map(|stamp| stamp.producer));
         }
     }
+    let mut count = 0;
     let mut last: BTreeMap<(&Place, u32), (u64, i64)> = BTreeMap::new();
     for event in history.events() {
         let Event::Final { place, records } = event else { continue };
@@ -19,6 +20,7 @@ pub(super) fn check(history: &History) -> Result<(), String> {
             if !idempotent.contains(&producer) {
                 continue;
             }
+            count += 1;
             let before = last.insert((place, producer), (number, *offset));
             if let Some((earlier, at)) = before.filter(|&(earlier, _)| earlier >= number) {
                 return Err(format!(
@@ -28,5 +30,5 @@ pub(super) fn check(history: &History) -> Result<(), String> {
             }
         }
     }
-    Ok(())
+    Ok(count)
 }

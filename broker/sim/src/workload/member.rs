@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Clients, Failure, GROUP, Wire, accepted, verify, within};
+use crate::coverage;
 use crate::history::{Event, Place};
 
 const SESSION_TIMEOUT_MS: i32 = 10_000;
@@ -21,10 +22,13 @@ pub async fn run(clients: Clients, number: u32) {
         ChaCha8Rng::seed_from_u64(clients.options.seed ^ (u64::from(number) << 32) ^ 0x3e);
     let mut router = clients.router(&format!("member-{number}"));
     let mut id = String::new();
+    let is_static = clients.options.has_static_members && number % 2 == 1;
+    let instance = is_static.then(|| format!("static-{number}"));
+    let instance = instance.as_deref();
     loop {
         let finishing = clients.is_finishing();
         let mut member =
-            Member { clients: &clients, router: &mut router, id: &mut id, generation: 0 };
+            Member { clients: &clients, router: &mut router, id: &mut id, instance, generation: 0 };
         match member.live(&mut rng).await {
             // After the faults have stopped a whole life, from joining to a commit, must work.
             Ok(()) if finishing => {
@@ -46,11 +50,6 @@ pub async fn run(clients: Clients, number: u32) {
             let _ = within(member.leave()).await;
             id.clear();
         }
-        if clients.options.faults.stalls && rng.random_bool(0.2) {
-            clients.note(|| format!("member-{number} stalls"));
-            let stall_ms = rng.random_range(1_000..20_000);
-            tokio::time::sleep(Duration::from_millis(stall_ms)).await;
-        }
     }
 }
 
@@ -58,6 +57,8 @@ struct Member<'a> {
     clients: &'a Clients,
     router: &'a mut Router<Wire>,
     id: &'a mut String,
+    /// The name of a static member, which outlives its ids.
+    instance: Option<&'a str>,
     generation: i32,
 }
 
@@ -71,7 +72,7 @@ impl Member<'_> {
         self.clients.record(Event::Assigned {
             group: GROUP.to_owned(),
             generation: self.generation,
-            member: self.id.clone(),
+            member: self.instance.unwrap_or(self.id).to_owned(),
             places: owned.clone(),
         });
         let mut positions: BTreeMap<Place, i64> = BTreeMap::new();
@@ -80,6 +81,8 @@ impl Member<'_> {
             let group = GROUP.to_owned();
             self.clients.record(Event::FetchedCommit { group, place, offset });
         }
+        self.clients.count(coverage::GENERATION, 1);
+        self.clients.count(coverage::STATIC_JOIN, u64::from(self.instance.is_some()));
         for _ in 0..rng.random_range(1..5) {
             within(self.heartbeat()).await?;
             for place in &owned {
@@ -87,7 +90,19 @@ impl Member<'_> {
                 let mut found = Vec::new();
                 let next = within(verify::fetch_from(self.router, place, from, &mut found)).await?;
                 if next > from {
-                    within(self.commit(place, next)).await?;
+                    self.stall(rng).await;
+                    if let Err(failure) = within(self.commit(place, next)).await {
+                        let is_stale = matches!(
+                            failure,
+                            Failure::Refused(
+                                ErrorCode::IllegalGeneration
+                                    | ErrorCode::UnknownMemberId
+                                    | ErrorCode::FencedInstanceId
+                            )
+                        );
+                        self.clients.count(coverage::COMMIT_FENCED, u64::from(is_stale));
+                        return Err(failure);
+                    }
                     positions.insert(place.clone(), next);
                     let (group, place) = (GROUP.to_owned(), place.clone());
                     self.clients.record(Event::Committed { group, place, offset: next });
@@ -98,6 +113,19 @@ impl Member<'_> {
         Ok(())
     }
 
+    /// Does nothing for a while, perhaps longer than its session, with what it read in its hands.
+    async fn stall(&self, rng: &mut ChaCha8Rng) {
+        if self.clients.options.faults.stalls
+            && !self.clients.is_finishing()
+            && rng.random_bool(0.1)
+        {
+            self.clients.note(|| format!("member {} stalls", self.id));
+            self.clients.count(coverage::STALL, 1);
+            let stall_ms = rng.random_range(1_000..20_000);
+            tokio::time::sleep(Duration::from_millis(stall_ms)).await;
+        }
+    }
+
     /// Joins and syncs; answers what it owns.
     async fn join(&mut self) -> Result<Vec<Place>, Failure> {
         let request = join_group::Request {
@@ -105,6 +133,7 @@ impl Member<'_> {
             session_timeout_ms: SESSION_TIMEOUT_MS,
             rebalance_timeout_ms: REBALANCE_TIMEOUT_MS,
             member_id: self.id.as_str().into(),
+            group_instance_id: self.instance.map(Into::into),
             protocol_type: "consumer".into(),
             protocols: vec![join_group::RequestProtocol {
                 name: "range".into(),
@@ -143,6 +172,7 @@ impl Member<'_> {
             group_id: GROUP.into(),
             generation_id: self.generation,
             member_id: self.id.as_str().into(),
+            group_instance_id: self.instance.map(Into::into),
             protocol_type: Some("consumer".into()),
             protocol_name: Some("range".into()),
             assignments: plan
@@ -152,7 +182,6 @@ impl Member<'_> {
                     assignment: hand.as_bytes().into(),
                 })
                 .collect(),
-            ..Default::default()
         };
         let reply = self.router.coordinator(GROUP).await?.call(&request).await?;
         let response = reply.read::<sync_group::Request<'_>>()?;
@@ -170,7 +199,7 @@ impl Member<'_> {
             group_id: GROUP.into(),
             generation_id: self.generation,
             member_id: self.id.as_str().into(),
-            group_instance_id: None,
+            group_instance_id: self.instance.map(Into::into),
         };
         let reply = self.router.coordinator(GROUP).await?.call(&request).await?;
         accepted(reply.read::<heartbeat::Request<'_>>()?.error_code)
@@ -181,6 +210,7 @@ impl Member<'_> {
             group_id: GROUP.into(),
             generation_id_or_member_epoch: self.generation,
             member_id: self.id.as_str().into(),
+            group_instance_id: self.instance.map(Into::into),
             topics: vec![offset_commit::RequestTopic {
                 name: place.topic.as_str().into(),
                 partitions: vec![offset_commit::RequestTopicPartition {
@@ -208,6 +238,7 @@ impl Member<'_> {
             member_id: self.id.as_str().into(),
             members: vec![leave_group::RequestMember {
                 member_id: self.id.as_str().into(),
+                group_instance_id: self.instance.map(Into::into),
                 ..Default::default()
             }],
         };

@@ -1,15 +1,16 @@
 //! A producer: batches of stamped records, with and without idempotence, retried until they are in.
 
 use millrace_client::Router;
-use millrace_types::{ErrorCode, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
+use millrace_types::{ErrorCode, Offset, ProducerEpoch, ProducerId, Sequence};
 use millrace_wire::messages::{init_producer_id, produce};
-use millrace_wire::record::{BatchBuilder, BatchProducer, NewRecord};
+use millrace_wire::record::{BatchBuilder, BatchProducer, Codec, Compression, NewRecord};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Clients, Failure, Wire, accepted, within};
+use crate::coverage;
 use crate::history::{Event, Place, Stamp};
 
 /// Works until it is told to finish and its last batch is in.
@@ -24,6 +25,7 @@ pub async fn run(clients: Clients, number: u32) {
         clients,
         number,
         is_idempotent,
+        codec: Codec::from(compression_of(number)),
     };
     let places = producer.clients.places();
     loop {
@@ -41,10 +43,18 @@ pub async fn run(clients: Clients, number: u32) {
     }
 }
 
+/// Each producer compresses in its own way.
+fn compression_of(number: u32) -> Compression {
+    let all = Compression::ALL;
+    let index = usize::try_from(number).unwrap_or(0) % all.len();
+    all.get(index).copied().unwrap_or(Compression::None)
+}
+
 struct Producer {
     clients: Clients,
     number: u32,
     is_idempotent: bool,
+    codec: Codec,
     router: Router<Wire>,
     rng: ChaCha8Rng,
     identity: Option<(ProducerId, ProducerEpoch)>,
@@ -66,9 +76,14 @@ impl Producer {
         let batch = self.batch(place, &stamps);
         let (is_idempotent, sent) = (self.is_idempotent, stamps.clone());
         self.clients.record(Event::Sent { place: place.clone(), stamps: sent, is_idempotent });
+        let mut attempts = 0;
         loop {
+            attempts += 1;
             match within(send(&mut self.router, place, &batch)).await {
                 Ok(base_offset) => {
+                    let is_compressed = self.codec.compression() != Compression::None;
+                    self.clients.count(coverage::COMPRESSED, u64::from(is_compressed));
+                    self.clients.count(coverage::BATCH_REPEATED, u64::from(attempts > 1));
                     let place = place.clone();
                     self.clients.record(Event::Acked { place, base_offset, stamps });
                     break;
@@ -102,7 +117,7 @@ impl Producer {
     }
 
     fn batch(&self, place: &Place, stamps: &[Stamp]) -> Vec<u8> {
-        let mut builder = BatchBuilder::new(Offset::ZERO);
+        let mut builder = BatchBuilder::new(Offset::ZERO).with_codec(self.codec);
         if let Some((id, epoch)) = self.identity {
             let base_sequence = self.sequences.get(place).copied().unwrap_or(Sequence::ZERO);
             builder = builder.with_producer(BatchProducer {
@@ -114,7 +129,7 @@ impl Producer {
         for stamp in stamps {
             let value = stamp.to_value();
             let record = NewRecord {
-                timestamp: Some(TimestampMs::new(1_700_000_000_000)),
+                timestamp: Some(self.clients.now()),
                 key: None,
                 value: Some(value.as_bytes()),
                 headers: &[],

@@ -21,6 +21,10 @@ pub(super) struct World {
     pub(super) run: u64,
     pub(super) is_halted: bool,
     pub(super) operations: u64,
+    /// Calls that failed because they were meant to.
+    pub(super) errors: u64,
+    /// Changes that found no room.
+    pub(super) refusals: u64,
     pub(super) changes: u64,
     pub(super) fail_at: BTreeSet<u64>,
     pub(super) crash_at: Option<u64>,
@@ -60,6 +64,8 @@ impl World {
             run: 0,
             is_halted: false,
             operations: 0,
+            errors: 0,
+            refusals: 0,
             changes: 0,
             fail_at: BTreeSet::new(),
             crash_at: None,
@@ -94,6 +100,7 @@ impl World {
         let free = self.capacity_bytes.map(|capacity| capacity.saturating_sub(self.used_bytes));
         let granted = more.min(free.unwrap_or(u64::MAX));
         self.used_bytes = self.used_bytes.saturating_add(granted);
+        self.refusals += u64::from(granted < more);
         granted
     }
 
@@ -136,6 +143,7 @@ impl FaultyDisk {
         }
         let by_chance = world.error_one_in.is_some_and(|calls| world.random.below(calls) == 0);
         if by_chance || world.fail_at.remove(&world.operations) {
+            world.errors += 1;
             return Ok((guard, Fate::Fails));
         }
         Ok((guard, Fate::Done))
