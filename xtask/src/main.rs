@@ -61,7 +61,11 @@ enum Habit {
         arguments: Vec<String>,
     },
     /// Breaks rules of the broker on purpose, one at a time, and lets the simulator find each.
-    Mutants,
+    Mutants {
+        /// Only those whose rule contains this.
+        #[arg(default_value = "")]
+        filter: String,
+    },
     /// Feeds broken messages to every decoder.
     Fuzz {
         /// How many.
@@ -91,7 +95,7 @@ fn main() -> ExitCode {
         Habit::Bench { arguments } => recipes::bench(&arguments),
         Habit::Sim { seed } => recipes::sim(seed),
         Habit::SimMany { count, arguments } => recipes::sim_many(count, &arguments),
-        Habit::Mutants => mutants::run(),
+        Habit::Mutants { filter } => mutants::run(&filter),
         Habit::Fuzz { inputs, seed } => recipes::fuzz(inputs, seed),
         Habit::Soak { minutes } => recipes::soak(minutes),
     };
