@@ -18,7 +18,7 @@ const TOPIC_RESOURCE: i8 = 2;
 const DYNAMIC_TOPIC_CONFIG: i8 = 1;
 
 /// How long the broker may take over a change.
-const TIMEOUT_MS: i32 = 30_000;
+pub(crate) const TIMEOUT_MS: i32 = 30_000;
 
 /// Config keys with their values.
 pub type Configs = BTreeMap<String, String>;
@@ -34,7 +34,7 @@ pub struct TopicState {
 
 /// An administrator of one cluster.
 pub struct Admin<C: Connect> {
-    router: Router<C>,
+    pub(crate) router: Router<C>,
 }
 
 impl<C: Connect> Admin<C> {

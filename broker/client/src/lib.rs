@@ -7,10 +7,12 @@ mod admin;
 mod connect;
 mod connection;
 mod error;
+mod ownership;
 mod router;
 
 pub use admin::{Admin, Configs, TopicState};
 pub use connect::{Connect, Stream, Tcp};
 pub use connection::{Connection, Reply};
 pub use error::ClientError;
+pub use ownership::{Outcome, OwnedTopic, State, TopicChange};
 pub use router::Router;

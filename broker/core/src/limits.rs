@@ -71,6 +71,9 @@ pub const LOG_FILES_OPEN_MIN: usize = 64;
 /// How long accepting pauses when the process is out of file descriptors or memory, in milliseconds.
 pub const ACCEPT_BACKOFF_MS: u64 = 100;
 
+/// How long the text that names a topic's owner may be, in bytes.
+pub const OWNER_BYTES_MAX: usize = 1024;
+
 /// How many refusals are logged in a second; the rest is counted.
 pub const REFUSALS_LOGGED_PER_SECOND_MAX: u32 = 10;
 

@@ -21,6 +21,7 @@ use crate::reply::{Outcome, OutcomeFuture, Reply};
 
 mod alter_configs;
 mod api_versions;
+mod apply_topics;
 mod authorized;
 pub mod compat;
 mod context;
@@ -34,6 +35,7 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_state;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
@@ -327,6 +329,20 @@ pub static TABLE: &[Api] = &[
         proof: "server::it::describe",
         differs: "no eligible leader replicas beside the ISR",
         handler: answers!(describe_topic_partitions),
+    },
+    Api {
+        key: ApiKey::DescribeState,
+        permission: Permission::to(Operation::Describe, Resource::Cluster),
+        proof: "server::it::ownership",
+        differs: "our own, for the operator",
+        handler: answers!(describe_state),
+    },
+    Api {
+        key: ApiKey::ApplyTopics,
+        permission: Permission::to(Operation::Alter, Resource::Cluster),
+        proof: "server::it::ownership",
+        differs: "our own, for the operator",
+        handler: answers!(apply_topics),
     },
 ];
 

@@ -27,6 +27,11 @@ impl ApiKey {
         self.facts().name
     }
 
+    /// Whether the API is our own: Kafka does not know it, and its clients do not ask for it.
+    pub const fn is_own(self) -> bool {
+        self.code() >= 20_000
+    }
+
     /// The oldest version that can be read and written.
     pub const fn version_min(self) -> i16 {
         self.facts().first

@@ -99,7 +99,7 @@ fn fields_that_a_version_lacks_have_kafkas_defaults() {
 #[test]
 fn headers_are_kafkas() {
     let Some(mut oracle) = Oracle::start("wire against Kafka's codec, headers") else { return };
-    for &key in ApiKey::ALL {
+    for &key in ApiKey::ALL.iter().filter(|key| !key.is_own()) {
         for version in key.version_min()..=key.version_max() {
             for client_id in [None, Some(""), Some("me"), Some("\u{2603}")] {
                 let client_id = client_id.map(Into::into);
@@ -131,7 +131,7 @@ fn apis_have_kafkas_numbers_versions_and_headers() {
     let Some(mut oracle) = Oracle::start("wire against Kafka's codec, table of APIs") else {
         return;
     };
-    for &key in ApiKey::ALL {
+    for &key in ApiKey::ALL.iter().filter(|key| !key.is_own()) {
         for version in key.version_min()..=key.version_max() {
             let (name, facts) = oracle.ask("api", &key.code().to_string(), version, "");
             let ours = format!(

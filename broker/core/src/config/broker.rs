@@ -19,6 +19,8 @@ use super::value::Value;
 pub struct BrokerConfig {
     /// The number of this broker in its cluster.
     pub node_id: BrokerId,
+    /// The id that the cluster must have.
+    pub cluster_id: Option<String>,
     /// Where the broker stands.
     pub rack: Option<String>,
     /// Where the data is.
@@ -149,6 +151,7 @@ impl BrokerConfig {
         view.check_roles()?;
         Ok(BrokerConfig {
             node_id: view.node_id()?,
+            cluster_id: view.text(&table::CLUSTER_ID).filter(|id| !id.is_empty()),
             rack: view.text(&table::BROKER_RACK).filter(|rack| !rack.is_empty()),
             log_dir: view.log_dir()?,
             network: view.network()?,

@@ -32,6 +32,11 @@ definitions! {
         "broker.rack", Kind::String, "",
         "Where the broker stands, such as a zone; clients see it in the cluster's metadata.",
     ).optional().read_only();
+    CLUSTER_ID = broker(
+        "cluster.id", Kind::String, "",
+        "The id of the cluster: a fresh directory takes it, and one of another cluster is refused. \
+         By default that of the directory, or one by chance.",
+    ).optional().read_only();
     _ = broker(
         "compression.gzip.level", Kind::Int, "-1",
         "Default of the topic config of the same name.",

@@ -6,6 +6,7 @@
 pub mod adopt_topics;
 pub mod allocate_producer_ids;
 pub mod alter_configs;
+pub mod apply_topics;
 pub mod automatic_topics;
 pub mod create_partitions;
 pub mod create_topics;

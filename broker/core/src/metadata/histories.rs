@@ -8,12 +8,13 @@ use proptest::prelude::*;
 
 use super::decide::adopt_topics::FoundPartition;
 use super::decide::alter_configs::{AlterConfigs, Alteration, AlteredResource, Resource};
+use super::decide::apply_topics::{AppliedTopic, ApplyTopics};
 use super::decide::create_partitions::{CreatePartitions, GrownTopic};
 use super::decide::create_topics::CreateTopics;
 use super::decide::delete_topics::{DeleteTopics, TopicKey};
 use super::decide::{
-    adopt_topics, allocate_producer_ids, alter_configs, create_partitions, create_topics,
-    delete_topics, register_broker,
+    adopt_topics, allocate_producer_ids, alter_configs, apply_topics, create_partitions,
+    create_topics, delete_topics, register_broker,
 };
 use super::fixture::{Fixture, broker, new_topic, registration};
 use super::record::{decode_all, encode_all};
@@ -27,6 +28,7 @@ enum Step {
     Delete { name: usize },
     Grow { name: usize, count: i32 },
     Configure { name: Option<usize>, config: usize, value: i64, operation: i8 },
+    Own { name: usize, owner: Option<bool>, partitions: i32 },
     Restart { broker: i32 },
     Allocate,
 }
@@ -44,6 +46,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(name, config, value, operation)| {
                 Step::Configure { name, config, value, operation }
             }),
+        1 => (0..NAMES.len(), proptest::option::of(any::<bool>()), -1..6)
+            .prop_map(|(name, owner, partitions)| Step::Own { name, owner, partitions }),
         1 => (1..4).prop_map(|broker| Step::Restart { broker }),
         1 => Just(Step::Allocate),
     ]
@@ -90,6 +94,21 @@ fn records(fixture: &Fixture, step: &Step, ids: &mut u128, incarnation: u8) -> V
             let resources = vec![AlteredResource { resource, alteration }];
             let command = AlterConfigs { resources, is_validate_only: false };
             alter_configs::decide(image, &command, context).records
+        }
+        Step::Own { name, owner, partitions } => {
+            *ids += 1;
+            let there = image.topic(NAMES[*name]);
+            let topic = AppliedTopic {
+                name: NAMES[*name].to_owned(),
+                seen: there.map(|there| there.id),
+                new_id: TopicId::from_bytes(ids.to_be_bytes()),
+                expected_owner: there.and_then(|there| there.owner.clone()),
+                owner: owner.map(|is_one| if is_one { "one" } else { "two" }.to_owned()),
+                partitions: Some(*partitions),
+                configs: None,
+            };
+            let command = ApplyTopics { topics: vec![topic] };
+            apply_topics::decide(image, &command, context).records
         }
         Step::Restart { broker } => {
             register_broker::decide(image, &registration(*broker, incarnation)).unwrap().records

@@ -144,6 +144,9 @@ impl Image {
                 touched.topics.insert(*topic_id);
                 self.delete(*topic_id);
             }
+            Record::TopicOwned { topic_id, owner } => {
+                self.change(*topic_id, |topic| topic.owner.clone_from(owner));
+            }
             Record::ConfigChanged { owner, name, value } => {
                 touched.configs.insert(owner.clone());
                 self.change_config(owner, name, value.as_deref());
@@ -163,6 +166,7 @@ impl Image {
             name: name.clone(),
             partitions: partitions.to_vec(),
             values: Values::new(),
+            owner: None,
         };
         self.partitions_count += partitions.len();
         self.topics.insert_mut(name.clone(), Arc::new(topic));

@@ -78,6 +78,13 @@ pub enum Record {
         /// The value; `None` to fall back to the next layer.
         value: Option<String>,
     },
+    /// A topic belongs to somebody else, or to nobody, from now on.
+    TopicOwned {
+        /// The topic.
+        topic_id: TopicId,
+        /// The owner, in its own words.
+        owner: Option<String>,
+    },
     /// The producer ids below this one are given out.
     ProducerIdsAllocated {
         /// The broker that may give them to producers.
@@ -112,6 +119,7 @@ impl Record {
             Record::TopicDeleted { .. } => 6,
             Record::ConfigChanged { .. } => 7,
             Record::ProducerIdsAllocated { .. } => 8,
+            Record::TopicOwned { .. } => 9,
         }
     }
 
@@ -144,6 +152,10 @@ impl Record {
                 put_owner(out, owner);
                 put_text(out, name);
                 put_optional_text(out, value.as_deref());
+            }
+            Record::TopicOwned { topic_id, owner } => {
+                put_id(out, *topic_id);
+                put_optional_text(out, owner.as_deref());
             }
             Record::ProducerIdsAllocated { broker_id, next_producer_id } => {
                 put_broker(out, *broker_id);
@@ -188,6 +200,10 @@ impl Record {
             8 => Record::ProducerIdsAllocated {
                 broker_id: source.broker("broker_id")?,
                 next_producer_id: source.number("next_producer_id")?,
+            },
+            9 => Record::TopicOwned {
+                topic_id: source.id("topic_id")?,
+                owner: source.optional_text("owner")?,
             },
             _ => return Err(RecordError::Unknown { kind, version }),
         })

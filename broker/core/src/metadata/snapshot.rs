@@ -30,6 +30,9 @@ pub fn records(image: &Image) -> Vec<Record> {
             name: topic.name.clone(),
             partitions: topic.partitions.clone(),
         });
+        if topic.owner.is_some() {
+            records.push(Record::TopicOwned { topic_id: topic.id, owner: topic.owner.clone() });
+        }
         let owner = ConfigOwner::Topic(topic.id);
         records.extend(topic.values.iter().map(|pair| set(&owner, pair)));
     }

@@ -16,6 +16,8 @@ pub struct Topic {
     pub partitions: Vec<Partition>,
     /// The configs that are set on it.
     pub values: Values,
+    /// Whose it is, where somebody has taken it: a text of the owner's own.
+    pub owner: Option<String>,
 }
 
 /// One partition of a topic.

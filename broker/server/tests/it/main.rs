@@ -9,6 +9,7 @@ mod frames;
 mod full_disk;
 mod groups;
 mod metadata;
+mod ownership;
 mod process;
 mod records;
 mod support;
