@@ -270,11 +270,12 @@ async fn open_dir(
     config: &BrokerConfig,
 ) -> Result<(Arc<LogDir>, Vec<FoundPartition>), OpenError> {
     let (world, root) = (env.clone(), config.log_dir.clone());
+    let cluster_id = config.cluster_id.clone();
     let (node_id, producer_id_expiration_ms) =
         (config.node_id, config.logs.producer_id_expiration_ms);
     let opened = env.blocking.run(move || {
         let options = LogDirOptions {
-            meta: metadata::identity(&world, &root, node_id)?,
+            meta: metadata::identity(&world, &root, node_id, cluster_id.as_deref())?,
             root,
             checks_directory_id: false,
             open_files_max: world.descriptors.files_max,

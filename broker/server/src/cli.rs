@@ -29,6 +29,8 @@ pub struct Cli {
 pub enum Command {
     /// Starts one broker.
     Start(StartArgs),
+    /// Checks the configs of a start, and starts nothing.
+    Check(StartArgs),
     /// Starts one broker on this machine from a manifest, with its topics.
     Dev(DevArgs),
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use millrace_client::{Admin, Router, Tcp, TopicState};
 use millrace_core::config::{StaticConfig, topic as topic_config};
-use millrace_crds::{Manifest, Topic};
+use millrace_crds::{Management, Manifest, Topic};
 
 use crate::env::Env;
 use crate::health::{self, Probes};
@@ -117,6 +117,9 @@ fn broker_config(
             cluster.spec.replicas
         );
     }
+    if cluster.spec.paused {
+        bail!("{resource}: spec.paused: a cluster that is left as it is cannot be started");
+    }
     if let Some(own) = OWN_CONFIGS.iter().find(|own| cluster.spec.config.contains_key(**own)) {
         bail!(
             "{resource}: spec.config[{own:?}]: is set by laptop mode; use --host, --port or --data-dir"
@@ -145,7 +148,7 @@ fn wanted_topics(
     config: &StaticConfig,
 ) -> anyhow::Result<Vec<WantedTopic>> {
     let mut wanted = Vec::with_capacity(topics.len());
-    for topic in topics {
+    for topic in topics.iter().filter(|topic| topic.spec.management == Management::Managed) {
         let resource = topic.metadata.name.clone();
         let configs =
             topic.spec.config.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();

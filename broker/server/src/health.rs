@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -50,9 +51,19 @@ pub async fn serve(tasks: &Tasks, probes: Probes, address: SocketAddr) -> io::Re
     Ok(address)
 }
 
-/// That this runs at all is the answer: the event loop is alive.
-async fn livez() -> &'static str {
-    "ok\n"
+/// How long a start may stand still before the broker counts as stuck.
+const START_STALL_MAX: Duration = Duration::from_secs(600);
+
+/// That this runs at all is the answer: the event loop is alive. A start that recovers is alive as
+/// long as it moves, however long it takes.
+async fn livez(State(probes): State<Probes>) -> (StatusCode, String) {
+    let stalled = probes.readiness.stalled();
+    if stalled < START_STALL_MAX {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    let reasons = probes.readiness.reasons();
+    let text = format!("the start has not moved for {} s\n{reasons}", stalled.as_secs());
+    (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 async fn readyz(State(probes): State<Probes>) -> (StatusCode, String) {

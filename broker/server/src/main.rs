@@ -34,6 +34,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
     match cli.command {
         Command::Start(args) => process::run(process::start(args)),
+        Command::Check(args) => process::check(args),
         Command::Dev(args) => process::run(dev::run(args)),
     }
 }

@@ -18,9 +18,10 @@ use crate::settings;
 #[derive(Debug, Args)]
 pub struct StartArgs {
     /// Configs in the syntax of Kafka's server.properties. An environment variable such as
-    /// `MILLRACE_LOG_DIRS` comes before the file's `log.dirs`.
+    /// `MILLRACE_LOG_DIRS` comes before the file's `log.dirs`, and a later file before an earlier
+    /// one. A value may name a variable as `${env:NAME}`.
     #[arg(long, env = "MILLRACE_CONFIG")]
-    pub config: Option<PathBuf>,
+    pub config: Vec<PathBuf>,
     /// One config that comes before file and environment.
     #[arg(long = "override", value_name = "KEY=VALUE", value_parser = key_value)]
     pub overrides: Vec<(String, String)>,
@@ -80,6 +81,16 @@ pub async fn start(args: StartArgs) -> anyhow::Result<()> {
         name = stop.recv() => anyhow::bail!("{name} came again before the broker had stopped"),
         () = server.stop() => tracing::info!("stopped"),
     }
+    Ok(())
+}
+
+/// Checks the configs of a start.
+///
+/// # Errors
+/// What is wrong with them, all of it.
+pub fn check(args: StartArgs) -> anyhow::Result<()> {
+    settings::gather(args.config, std::env::vars(), args.overrides)?;
+    tracing::info!("a broker can be started with these configs");
     Ok(())
 }
 

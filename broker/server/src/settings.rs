@@ -1,5 +1,6 @@
 //! The configs of a start, gathered from file, environment and flags.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use millrace_core::config::properties::{self, PropertiesError};
@@ -26,6 +27,16 @@ pub enum SettingsError {
         /// The cause.
         source: PropertiesError,
     },
+    /// A value names an environment variable that is not there.
+    #[error("{}: config {name} needs the environment variable {variable}", path.display())]
+    Variable {
+        /// The file.
+        path: PathBuf,
+        /// The config.
+        name: String,
+        /// The variable.
+        variable: String,
+    },
     /// Configs are wrong: all of them, one a line.
     #[error("{}", lines(.0))]
     Configs(Vec<ConfigError>),
@@ -35,25 +46,21 @@ fn lines(errors: &[ConfigError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Gathers the configs: the file's, over them the environment's, over them the flags'.
+/// Gathers the configs: the files', the later over the earlier, over them the environment's, over
+/// them the flags'.
 ///
 /// # Errors
 /// See [`SettingsError`].
 pub fn gather(
-    file: Option<PathBuf>,
+    files: Vec<PathBuf>,
     environment: impl IntoIterator<Item = (String, String)>,
     overrides: Vec<(String, String)>,
 ) -> Result<StaticConfig, SettingsError> {
-    let mut pairs = match file {
-        None => Vec::new(),
-        Some(path) => match std::fs::read_to_string(&path) {
-            Err(source) => return Err(SettingsError::Read { path, source }),
-            Ok(text) => match properties::parse(&text) {
-                Err(source) => return Err(SettingsError::Syntax { path, source }),
-                Ok(found) => found.into_iter().map(|found| (found.name, found.value)).collect(),
-            },
-        },
-    };
+    let environment: BTreeMap<String, String> = environment.into_iter().collect();
+    let mut pairs = Vec::new();
+    for path in files {
+        pairs.extend(from_file(path, &environment)?);
+    }
     let configs = variables::configs();
     pairs.extend(
         environment
@@ -62,6 +69,47 @@ pub fn gather(
     );
     pairs.extend(overrides);
     StaticConfig::from_kafka(pairs).map_err(SettingsError::Configs)
+}
+
+/// The pairs of one file, with the variables that its values name filled in.
+fn from_file(
+    path: PathBuf,
+    environment: &BTreeMap<String, String>,
+) -> Result<Vec<(String, String)>, SettingsError> {
+    let text = match std::fs::read_to_string(&path) {
+        Err(source) => return Err(SettingsError::Read { path, source }),
+        Ok(text) => text,
+    };
+    let found = match properties::parse(&text) {
+        Err(source) => return Err(SettingsError::Syntax { path, source }),
+        Ok(found) => found,
+    };
+    found
+        .into_iter()
+        .map(|found| match filled_in(&found.value, environment) {
+            Ok(value) => Ok((found.name, value)),
+            Err(variable) => {
+                Err(SettingsError::Variable { path: path.clone(), name: found.name, variable })
+            }
+        })
+        .collect()
+}
+
+/// The value with each `${env:NAME}` replaced, or the name of a variable that is not there.
+///
+/// Source: KIP-887, `EnvVarConfigProvider`.
+fn filled_in(value: &str, environment: &BTreeMap<String, String>) -> Result<String, String> {
+    let mut whole = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("${env:") {
+        let Some((name, behind)) = after.split_once('}') else { break };
+        let found = environment.get(name).ok_or_else(|| name.to_owned())?;
+        whole.push_str(before);
+        whole.push_str(found);
+        rest = behind;
+    }
+    whole.push_str(rest);
+    Ok(whole)
 }
 
 #[cfg(test)]
@@ -85,7 +133,7 @@ mod tests {
             pair("MILLRACE_SERVICE_HOST", "10.0.0.1"),
             pair("LOG_DIRS", "/other"),
         ];
-        let config = gather(Some(file), environment, vec![pair("node.id", "3")]).unwrap();
+        let config = gather(vec![file], environment, vec![pair("node.id", "3")]).unwrap();
         let values: Vec<_> =
             config.values().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(
@@ -97,7 +145,7 @@ mod tests {
     #[test]
     fn the_file_that_kafka_comes_with_is_taken() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/server.properties");
-        let config = gather(Some(file.into()), [], vec![]).unwrap();
+        let config = gather(vec![file.into()], [], vec![]).unwrap();
         let names: Vec<&str> = config.passed_over().keys().map(String::as_str).collect();
         assert_eq!(
             names,
@@ -121,10 +169,28 @@ mod tests {
     }
 
     #[test]
+    fn later_files_beat_earlier_ones_and_may_name_variables() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let file = dir.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            file
+        };
+        let all = write("all", "node.id=1\nbroker.rack=x-${env:ZONE}\n");
+        let own = write("own", "node.id=7\n");
+        let config = gather(vec![all.clone(), own], [pair("ZONE", "a")], vec![]).unwrap();
+        let values: Vec<_> = config.values().values().map(String::as_str).collect();
+        assert_eq!(values, ["x-a", "7"]);
+        let missing = gather(vec![all], [], vec![]).unwrap_err().to_string();
+        assert!(missing.ends_with("config broker.rack needs the environment variable ZONE"));
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_the_file() {
-        let missing = gather(Some("/no/such/file".into()), [], vec![]).unwrap_err();
+        let missing = gather(vec!["/no/such/file".into()], [], vec![]).unwrap_err();
         assert_eq!(missing.to_string(), "cannot read /no/such/file");
-        let wrong = gather(None, [], vec![pair("node.id", "x"), pair("nod.id", "1")]).unwrap_err();
+        let wrong =
+            gather(vec![], [], vec![pair("node.id", "x"), pair("nod.id", "1")]).unwrap_err();
         assert!(matches!(&wrong, SettingsError::Configs(errors) if errors.len() == 2), "{wrong}");
     }
 }

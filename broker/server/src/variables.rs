@@ -8,6 +8,9 @@ use millrace_core::config;
 /// The broker's variables begin so.
 const PREFIX: &str = "MILLRACE_";
 
+/// The operator tells a broker of its pod in variables that begin so; configs name them.
+const OF_POD: &str = "MILLRACE_POD_";
+
 /// The config that each variable stands for: `MILLRACE_LOG_DIRS` is `log.dirs`.
 pub fn configs() -> BTreeMap<String, &'static str> {
     let variable = |name: &str| format!("{PREFIX}{}", name.to_ascii_uppercase().replace('.', "_"));
@@ -25,7 +28,7 @@ pub fn unknown(
         .into_iter()
         .filter(|name| name.starts_with(PREFIX))
         .filter(|name| !configs.contains_key(name) && !of_command_line.contains(name))
-        .filter(|name| !is_of_kubernetes(name))
+        .filter(|name| !is_of_kubernetes(name) && !name.starts_with(OF_POD))
         .collect()
 }
 
@@ -60,6 +63,7 @@ mod tests {
             ("MILLRACE_BROKERS_SERVICE_HOST", false),
             ("MILLRACE_BROKERS_SERVICE_PORT_KAFKA", false),
             ("LOG_DIRZ", false),
+            ("MILLRACE_POD_ZONE", false),
             ("MILLRACE_LOG_DIRZ", true),
             ("MILLRACE_LOG_RETENSION_MS", true),
             ("MILLRACE_", true),

@@ -48,16 +48,23 @@ pub enum OpenError {
     Directory(#[from] ForeignDirectory),
 }
 
-/// Whose a directory is, or is to be: a fresh one gets ids by chance.
+/// Whose a directory is, or is to be: a fresh one gets ids by chance, unless the cluster's is
+/// given. A directory of another cluster is refused when it is opened.
 ///
 /// # Errors
 /// If what is written there cannot be read.
-pub fn identity(env: &Env, dir: &Path, node_id: BrokerId) -> Result<MetaProperties, LogDirError> {
+pub fn identity(
+    env: &Env,
+    dir: &Path,
+    node_id: BrokerId,
+    cluster_id: Option<&str>,
+) -> Result<MetaProperties, LogDirError> {
     let found = LogDir::identify(&*env.disk, dir)?;
     Ok(MetaProperties {
-        cluster_id: match &found {
-            Some(meta) => meta.cluster_id.clone(),
-            None => env.random.uuid().to_string(),
+        cluster_id: match (cluster_id, &found) {
+            (Some(given), _) => given.to_owned(),
+            (None, Some(meta)) => meta.cluster_id.clone(),
+            (None, None) => env.random.uuid().to_string(),
         },
         // A directory of another node is refused when it is opened.
         node_id,
