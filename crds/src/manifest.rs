@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::schema::{self, Violation};
-use crate::{API_VERSION, Cluster, Topic};
+use crate::{API_VERSION, Cluster, ClusterRef, Topic};
 
 /// One cluster with its topics, each checked against its schema.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,7 +112,12 @@ impl Manifest {
                 resource: format!("Topic/{}", topic.metadata.name),
                 violations: vec![Violation { field: field.to_owned(), problem }],
             };
-            let cluster = &topic.spec.cluster_ref.name;
+            let ClusterRef { name: cluster, namespace } = &topic.spec.cluster_ref;
+            let own = &self.cluster.metadata.namespace;
+            if namespace.is_some() && namespace != own {
+                let problem = format!("{namespace:?} is not that of the cluster, {own:?}");
+                return Err(refuse("spec.clusterRef.namespace", problem));
+            }
             if *cluster != self.cluster.metadata.name {
                 let known = &self.cluster.metadata.name;
                 let problem = format!("{cluster:?} is not in this file, which has {known:?}");
@@ -221,8 +226,9 @@ mod tests {
             ("{partitions: 1}", "f.yaml: Topic/orders: spec.clusterRef: is missing"),
             (
                 "{clusterRef: {name: one}, partition: 1}",
-                "f.yaml: Topic/orders: spec.partition: unknown field; known here: clusterRef, \
-                 config, partitions, topicName",
+                "f.yaml: Topic/orders: spec.partition: unknown field; known here: adopt, \
+                 clusterRef, config, deletionGracePeriod, deletionPolicy, management, partitions, \
+                 topicName",
             ),
             (
                 "{clusterRef: {name: one}, config: {retention.ms: [1]}}",

@@ -1,9 +1,11 @@
 //! The structural schema of each kind, and the check of a value against it.
 //!
 //! Only the words that Kubernetes' structural schemas have and ours use are known: `type`,
-//! `properties`, `required`, `additionalProperties`, `items`, `minimum`, `maximum`, `minLength`,
-//! `maxLength`, `pattern`, `nullable`, `x-kubernetes-preserve-unknown-fields`. A general JSON Schema
-//! library brings seventy crates into a broker that is to start in milliseconds.
+//! `properties`, `required`, `additionalProperties`, `items`, `enum`, `minimum`, `maximum`,
+//! `minLength`, `maxLength`, `minItems`, `maxItems`, `maxProperties`, `pattern`,
+//! `x-kubernetes-int-or-string`, `x-kubernetes-preserve-unknown-fields`. Rules in CEL
+//! (`x-kubernetes-validations`) are for Kubernetes alone. A general JSON Schema library brings
+//! seventy crates into a broker that is to start in milliseconds.
 
 use std::fmt;
 
@@ -15,7 +17,74 @@ use serde_json::{Map, Value};
 /// The schema of a type, references inlined, as a `CustomResourceDefinition` wants it.
 pub fn of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    simplify(&mut schema);
+    schema
+}
+
+/// Brings what schemars writes into the form that Kubernetes asks for: an enum is a list of its
+/// values, and a field that may be left out is not also `null`.
+fn simplify(schema: &mut Value) {
+    match schema {
+        Value::Object(words) => {
+            let parts = ["allOf", "anyOf"].iter().find_map(|word| words.get(*word)?.as_array());
+            // Of two parts of an optional value one says `null`.
+            let told = parts.map(|parts| parts.iter().filter(|part| !says_null(part)));
+            let only = told.and_then(|mut told| told.next().filter(|_| told.next().is_none()));
+            if let Some(Value::Object(inner)) = only.cloned() {
+                words.retain(|word, _| word != "allOf" && word != "anyOf");
+                inner.into_iter().for_each(|(word, value)| {
+                    words.entry(word).or_insert(value);
+                });
+            }
+            let values: Option<Vec<Value>> = words
+                .get("oneOf")
+                .and_then(Value::as_array)
+                .map(|variants| variants.iter().flat_map(only_values).collect());
+            if let Some(values) = values.filter(|values| !values.is_empty()) {
+                words.remove("oneOf");
+                words.insert("type".to_owned(), Value::from("string"));
+                words.insert("enum".to_owned(), Value::from(values));
+            }
+            if let Some(Value::Array(values)) = words.get_mut("enum") {
+                values.retain(|value| !value.is_null());
+            }
+            words.remove("nullable");
+            words.values_mut().for_each(simplify);
+        }
+        Value::Array(values) => values.iter_mut().for_each(simplify),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether a schema allows nothing but `null`.
+fn says_null(schema: &Value) -> bool {
+    let only_null = |values: &Vec<Value>| values.iter().all(Value::is_null);
+    schema.get("type").and_then(Value::as_str) == Some("null")
+        || schema.get("enum").and_then(Value::as_array).is_some_and(only_null)
+}
+
+/// The values that a variant of an enum stands for.
+fn only_values(variant: &Value) -> Vec<Value> {
+    match (variant.get("const"), variant.get("enum").and_then(Value::as_array)) {
+        (Some(value), _) => vec![value.clone()],
+        (None, Some(values)) => values.clone(),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// The same value with all its fields in the order of their names, whatever features others in the
+/// build have switched on.
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut names: Vec<&String> = fields.keys().collect();
+            names.sort();
+            names.into_iter().map(|name| (name.clone(), sorted(&fields[name]))).collect()
+        }
+        Value::Array(elements) => elements.iter().map(sorted).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 /// One thing that is wrong with a manifest.
@@ -50,7 +119,11 @@ fn check(schema: &Value, value: &Value, field: &str, violations: &mut Vec<Violat
         }
         return;
     }
-    if value.is_null() && schema.get("nullable") == Some(&Value::Bool(true)) {
+    if schema.get("x-kubernetes-int-or-string").is_some() {
+        if !(value.is_string() || has_type(value, "integer")) {
+            refuse(format!("{} must be a whole number or a text", show(value)));
+        }
+        check_text(schema, value, &mut refuse);
         return;
     }
     if let Some(wanted) = schema.get("type").and_then(Value::as_str)
@@ -61,6 +134,8 @@ fn check(schema: &Value, value: &Value, field: &str, violations: &mut Vec<Violat
     }
     check_number(schema, value, &mut refuse);
     check_text(schema, value, &mut refuse);
+    check_choice(schema, value, &mut refuse);
+    check_size(schema, value, &mut refuse);
     if let (Some(items), Value::Array(elements)) = (schema.get("items"), value) {
         for (index, element) in elements.iter().enumerate() {
             check(items, element, &format!("{field}[{index}]"), violations);
@@ -110,6 +185,31 @@ fn check_text(schema: &Value, value: &Value, refuse: &mut impl FnMut(String)) {
     }
 }
 
+fn check_choice(schema: &Value, value: &Value, refuse: &mut impl FnMut(String)) {
+    if let Some(choices) = schema.get("enum").and_then(Value::as_array)
+        && !choices.contains(value)
+    {
+        let choices: Vec<String> =
+            choices.iter().map(|it| it.as_str().map_or(it.to_string(), str::to_owned)).collect();
+        refuse(format!("{} must be one of {}", show(value), choices.join(", ")));
+    }
+}
+
+fn check_size(schema: &Value, value: &Value, refuse: &mut impl FnMut(String)) {
+    let (count, words) = match value {
+        Value::Array(elements) => (elements.len() as u64, ["minItems", "maxItems"]),
+        Value::Object(fields) => (fields.len() as u64, ["minProperties", "maxProperties"]),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
+    };
+    let limit = |word| schema.get(word).and_then(Value::as_u64);
+    if let Some(limit) = limit(words[0]).filter(|&limit| count < limit) {
+        refuse(format!("{} of {count} is below the minimum of {limit}", show(value)));
+    }
+    if let Some(limit) = limit(words[1]).filter(|&limit| count > limit) {
+        refuse(format!("{} of {count} is above the maximum of {limit}", show(value)));
+    }
+}
+
 fn check_fields(
     schema: &Value,
     fields: &Map<String, Value>,
@@ -129,8 +229,9 @@ fn check_fields(
         match (known.and_then(|known| known.get(name)), open) {
             (Some(schema), _) | (None, Some(schema)) => check(schema, value, &field, violations),
             (None, None) => {
-                let names: Vec<&str> =
+                let mut names: Vec<&str> =
                     known.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+                names.sort_unstable();
                 let problem = format!("unknown field; known here: {}", names.join(", "));
                 violations.push(Violation { field, problem });
             }

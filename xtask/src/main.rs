@@ -5,6 +5,7 @@
 
 mod ci;
 mod compat;
+mod crds;
 mod e2e;
 mod image;
 mod mutants;
@@ -41,6 +42,8 @@ enum Habit {
     Compat,
     /// Builds the images of broker and operator without Docker, into target/images.
     Image,
+    /// Writes the definitions of the Kubernetes resources, `crds/*.yaml`, from their types.
+    Crds,
     /// Measures Millrace beside Apache Kafka and bare loops; arguments go to `millrace-bench`.
     Bench {
         /// `produce`, `fetch`, `latency`, `life`, `hardware` or `all`, and flags such as `--write`.
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Habit::Deny => told(supply::check()),
         Habit::Compat => told(compat::write()),
         Habit::Image => image::build().map(|_| true),
+        Habit::Crds => told(crds::write()),
         Habit::Bench { arguments } => recipes::bench(&arguments),
         Habit::Sim { seed } => recipes::sim(seed),
         Habit::SimMany { count, arguments } => recipes::sim_many(count, &arguments),

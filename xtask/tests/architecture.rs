@@ -22,7 +22,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("millrace-e2e", &["types", "wire", "client", "peers"]),
     ("millrace-e2e-cluster", &["peers", "e2e"]),
     ("millrace-bench", &["types", "wire", "client", "peers", "e2e"]),
-    ("xtask", &["peers", "e2e", "e2e-cluster"]),
+    ("millrace-operator", &["types", "wire", "log", "core", "client", "crds"]),
+    ("xtask", &["crds", "peers", "e2e", "e2e-cluster"]),
 ];
 
 /// What `core` may not name, and why.
