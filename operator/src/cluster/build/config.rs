@@ -1,0 +1,90 @@
+//! The brokers' configs as files: one for all of them, and a small one for each.
+//!
+//! What may differ between brokers stands in the small ones, so that a further broker, or another
+//! address of one, does not change the file of all.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{child, external};
+use crate::cluster::seen::Seen;
+use crate::cluster::wanted::Wanted;
+use crate::kind::Kind;
+use crate::names;
+use millrace_crds::listener::ListenerKind;
+
+/// The name of the file that all brokers read.
+pub const SHARED: &str = "server.properties";
+
+/// The name of the file that only one broker reads.
+pub fn own_file(broker: &str) -> String {
+    format!("broker-{broker}.properties")
+}
+
+/// The files of all brokers.
+pub fn config_map(wanted: &Wanted, seen: &Seen, cluster_id: &str) -> Value {
+    let mut files = BTreeMap::from([(SHARED.to_owned(), shared(wanted, cluster_id))]);
+    for broker in wanted.brokers() {
+        files.insert(own_file(&broker.to_string()), own(wanted, seen, broker));
+    }
+    let name = names::config(&wanted.key.name);
+    child(wanted, Kind::ConfigMap, &name, json!({ "data": files }))
+}
+
+/// What all brokers start with.
+pub fn shared(wanted: &Wanted, cluster_id: &str) -> String {
+    let listeners = &wanted.spec.listeners;
+    let list = |show: &dyn Fn(&str, i32) -> String| {
+        let names = listeners.iter().map(|it| show(&it.name.to_uppercase(), it.port));
+        names.collect::<Vec<_>>().join(",")
+    };
+    let mut values: BTreeMap<String, String> = wanted.file.clone();
+    let own = [
+        ("cluster.id", cluster_id.to_owned()),
+        ("listeners", list(&|name, port| format!("{name}://:{port}"))),
+        ("listener.security.protocol.map", list(&|name, _| format!("{name}:PLAINTEXT"))),
+        ("log.dirs", "/data/records".to_owned()),
+        ("broker.rack", "${env:MILLRACE_POD_ZONE}".to_owned()),
+    ];
+    values.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    properties(&values)
+}
+
+fn own(wanted: &Wanted, seen: &Seen, broker: i32) -> String {
+    let values = [
+        ("node.id".to_owned(), broker.to_string()),
+        ("advertised.listeners".to_owned(), advertised(wanted, seen, broker).join(",")),
+    ];
+    properties(&values.into())
+}
+
+/// The addresses that a broker tells clients, as far as they are known.
+pub fn advertised(wanted: &Wanted, seen: &Seen, broker: i32) -> Vec<String> {
+    let cluster = &wanted.key.name;
+    let mut all = Vec::new();
+    for listener in &wanted.spec.listeners {
+        let address = match listener.kind {
+            ListenerKind::Internal => {
+                let (pod, service) = (names::pod(cluster, broker), names::headless(cluster));
+                Some((format!("{pod}.{service}.{}.svc", wanted.key.namespace), listener.port))
+            }
+            ListenerKind::NodePort | ListenerKind::LoadBalancer => {
+                external::address(wanted, seen, listener, Some(broker))
+            }
+        };
+        if let Some((host, port)) = address {
+            all.push(format!("{}://{host}:{port}", listener.name.to_uppercase()));
+        }
+    }
+    all
+}
+
+/// Writes values in the syntax of Java's `Properties`.
+fn properties(values: &BTreeMap<String, String>) -> String {
+    let line = |(name, value): (&String, &String)| {
+        let value = value.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+        format!("{name}={value}\n")
+    };
+    values.iter().map(line).collect()
+}

@@ -1,0 +1,90 @@
+//! What clients outside of Kubernetes connect to: a service to begin with and one for each broker,
+//! because a client must reach the very broker that leads a partition.
+
+use millrace_crds::listener::{Listener, ListenerKind};
+use serde_json::{Value, json};
+
+use super::{child, put};
+use crate::cluster::seen::{Seen, text};
+use crate::cluster::wanted::Wanted;
+use crate::kind::Kind;
+use crate::names;
+
+/// Stands in a broker's configs for the address of the node that it runs on.
+pub const NODE_ADDRESS: &str = "${env:MILLRACE_POD_NODE_ADDRESS}";
+
+/// The listeners that need services of their own.
+pub fn listeners(wanted: &Wanted) -> impl Iterator<Item = &Listener> {
+    wanted.spec.listeners.iter().filter(|it| it.kind != ListenerKind::Internal)
+}
+
+/// The services of all external listeners.
+pub fn services(wanted: &Wanted) -> Vec<Value> {
+    let mut all = Vec::new();
+    for listener in listeners(wanted) {
+        all.push(service(wanted, listener, None));
+        all.extend(wanted.brokers().map(|broker| service(wanted, listener, Some(broker))));
+    }
+    all
+}
+
+fn service(wanted: &Wanted, listener: &Listener, broker: Option<i32>) -> Value {
+    let cluster = &wanted.key.name;
+    let mut selector = names::selector(cluster);
+    let mut labels = names::labels(cluster);
+    labels.insert(names::LISTENER_LABEL.to_owned(), listener.name.clone());
+    if let Some(broker) = broker {
+        let pod = names::pod(cluster, broker);
+        selector.insert("statefulset.kubernetes.io/pod-name".to_owned(), pod);
+        labels.insert(names::BROKER_LABEL.to_owned(), broker.to_string());
+    }
+    let mut port = json!({
+        "name": listener.name, "port": listener.port, "targetPort": listener.port, "protocol": "TCP",
+    });
+    put(
+        &mut port,
+        "nodePort",
+        listener.node_port.map(|first| first + broker.map_or(0, |it| it + 1)),
+    );
+    let mut spec = json!({
+        "type": match listener.kind {
+            ListenerKind::LoadBalancer => "LoadBalancer",
+            ListenerKind::NodePort | ListenerKind::Internal => "NodePort",
+        },
+        "selector": selector,
+        "ports": [port],
+        // A broker's own address must not depend on its being ready: a client that knows it waits.
+        "publishNotReadyAddresses": broker.is_some(),
+    });
+    put(&mut spec, "loadBalancerClass", &listener.load_balancer_class);
+    put(&mut spec, "loadBalancerSourceRanges", &listener.source_ranges);
+    let mut rest = json!({ "metadata": { "labels": labels }, "spec": spec });
+    put(&mut rest["metadata"], "annotations", &listener.annotations);
+    let name = names::external(cluster, &listener.name, broker);
+    child(wanted, Kind::Service, &name, rest)
+}
+
+/// Host and port under which clients reach a broker, or any (`None`), once that is known.
+pub fn address(
+    wanted: &Wanted,
+    seen: &Seen,
+    listener: &Listener,
+    broker: Option<i32>,
+) -> Option<(String, i32)> {
+    let name = names::external(&wanted.key.name, &listener.name, broker);
+    let service = seen.object(Kind::Service, &name)?;
+    let given = listener.advertised_host.clone();
+    match listener.kind {
+        ListenerKind::Internal => None,
+        ListenerKind::NodePort => {
+            let port = service.pointer("/spec/ports/0/nodePort")?.as_i64()?;
+            let host = given.unwrap_or_else(|| NODE_ADDRESS.to_owned());
+            Some((host, i32::try_from(port).ok()?))
+        }
+        ListenerKind::LoadBalancer => {
+            let ingress = service.pointer("/status/loadBalancer/ingress/0");
+            let found = ingress.and_then(|it| text(it, "/hostname").or_else(|| text(it, "/ip")));
+            Some((given.or_else(|| found.map(str::to_owned))?, listener.port))
+        }
+    }
+}

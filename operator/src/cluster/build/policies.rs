@@ -1,0 +1,45 @@
+//! Who the brokers are, who may connect, and how many may be evicted at once.
+
+use millrace_crds::listener::HTTP_PORT;
+use serde_json::{Value, json};
+
+use super::child;
+use crate::cluster::wanted::Wanted;
+use crate::kind::Kind;
+use crate::names;
+
+/// The brokers' account: without rights, and without a token in their pods.
+pub fn service_account(wanted: &Wanted) -> Value {
+    let name = names::brokers(&wanted.key.name);
+    child(wanted, Kind::ServiceAccount, &name, json!({ "automountServiceAccountToken": false }))
+}
+
+/// Lets clients in on the listeners, and brokers out to each other and to DNS. Whether it is
+/// enforced is up to the network of Kubernetes; that could not be tried where this was written.
+pub fn network_policy(wanted: &Wanted) -> Value {
+    let tcp = |port: i32| json!({ "protocol": "TCP", "port": port });
+    let mut ports: Vec<Value> = wanted.spec.listeners.iter().map(|it| tcp(it.port)).collect();
+    ports.push(tcp(HTTP_PORT));
+    let brokers = json!({ "matchLabels": names::selector(&wanted.key.name) });
+    let spec = json!({
+        "podSelector": brokers,
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{ "ports": ports }],
+        "egress": [
+            { "to": [{ "podSelector": brokers }] },
+            { "ports": [{ "protocol": "UDP", "port": 53 }, { "protocol": "TCP", "port": 53 }] },
+        ],
+    });
+    let name = names::brokers(&wanted.key.name);
+    child(wanted, Kind::NetworkPolicy, &name, json!({ "spec": spec }))
+}
+
+/// Lets one broker be evicted at a time.
+pub fn disruption_budget(wanted: &Wanted) -> Value {
+    let spec = json!({
+        "maxUnavailable": 1,
+        "selector": { "matchLabels": names::selector(&wanted.key.name) },
+    });
+    let name = names::brokers(&wanted.key.name);
+    child(wanted, Kind::PodDisruptionBudget, &name, json!({ "spec": spec }))
+}

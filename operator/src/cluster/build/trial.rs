@@ -1,0 +1,83 @@
+//! The trial: a pod that shows whether a new pod template could start, before a broker that serves
+//! is taken down for it.
+//!
+//! It has the new image, configs and constraints, checks the configs and ends. It asks for what the
+//! new template takes beyond the old one, since the rest becomes free; it leaves neighbours aside,
+//! because the broker itself is still there; and it stands on the broker's node if the broker could
+//! come back to it, because its volume may only be had there.
+
+use std::collections::BTreeMap;
+
+use millrace_crds::pod::Quantity;
+use serde_json::{Value, json};
+
+use super::pod::amounts;
+use super::{child, pod, put};
+use crate::cluster::seen::Pod;
+use crate::cluster::wanted::Wanted;
+use crate::kind::Kind;
+use crate::{names, quantity};
+
+/// Tells which template, for which pod, a trial is of.
+pub const TRIAL_OF: &str = "millrace.io/trial-of";
+
+/// The trial of a template for a broker whose pod is there.
+pub fn trial(wanted: &Wanted, revision: &str, broker: i32, current: Pod<'_>) -> Value {
+    let cluster = &wanted.key.name;
+    let mut spec = pod::common(wanted);
+    let mut container = pod::container(wanted, "check", &broker.to_string());
+    put(&mut container, "resources", resources(wanted, current));
+    spec["containers"] = json!([container]);
+    spec["volumes"] = json!([pod::config_volume(cluster)]);
+    spec["restartPolicy"] = json!("Never");
+    let nodes = wanted.spec.pod.affinity.as_ref().and_then(|it| it.node_affinity.as_ref());
+    let mut affinity = json!({});
+    put(&mut affinity, "nodeAffinity", nodes);
+    put(&mut spec, "affinity", &affinity);
+    if let Some(node) = current.text("/spec/nodeName")
+        && has_same_constraints(&spec, current)
+    {
+        spec["nodeSelector"]["kubernetes.io/hostname"] = json!(node);
+    }
+    let of = format!("{revision} {} {}", current.uid(), names::digest(&spec.to_string()));
+    let rest = json!({
+        "metadata": {
+            "labels": { "app.kubernetes.io/component": "trial" },
+            "annotations": { (TRIAL_OF): of },
+        },
+        "spec": spec,
+    });
+    child(wanted, Kind::Pod, &names::trial(cluster), rest)
+}
+
+/// Whether the broker may come back to where it is, as far as the template says.
+fn has_same_constraints(spec: &Value, current: Pod<'_>) -> bool {
+    let of = |pod: &Value, path: &str| pod.pointer(path).cloned().unwrap_or(json!({}));
+    let current = current.object.get("spec").unwrap_or(&Value::Null);
+    ["/nodeSelector", "/affinity/nodeAffinity"]
+        .iter()
+        .all(|path| of(spec, path) == of(current, path))
+}
+
+/// What the new template asks for beyond the old one; limits as they are.
+fn resources(wanted: &Wanted, current: Pod<'_>) -> Value {
+    let mut requests: BTreeMap<String, String> = BTreeMap::new();
+    for (name, Quantity(amount)) in &wanted.spec.resources.requests {
+        let before = current
+            .object
+            .pointer("/spec/containers/0/resources/requests")
+            .and_then(|requests| requests.get(name));
+        let before = before.map(amount_text).and_then(|it| quantity::thousandths(&it));
+        let after = quantity::thousandths(&amount.to_string());
+        let more = after.unwrap_or(0).saturating_sub(before.unwrap_or(0)).max(0);
+        requests.insert(name.clone(), quantity::text(more));
+    }
+    let mut resources = json!({});
+    put(&mut resources, "requests", requests);
+    put(&mut resources, "limits", amounts(&wanted.spec.resources.limits));
+    resources
+}
+
+fn amount_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

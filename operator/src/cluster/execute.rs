@@ -1,0 +1,103 @@
+//! Does one step of a plan. Every step may be done twice, or be the last that is done.
+
+use super::plan::Action;
+use super::seen::{Seen, text};
+use super::wanted::Wanted;
+use crate::brokers;
+use crate::context::{Context, Reach};
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::names::CLUSTER_LABEL;
+use crate::objects::Objects;
+
+/// What a step has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It is done, and what was seen has been brought up to date: plan on.
+    Seen,
+    /// It is done; what comes of it is seen later.
+    Later,
+    /// The API refuses it, in these words: plan on without it.
+    Refused(String),
+}
+
+/// Does a step.
+///
+/// # Errors
+/// The API or a broker failed; nothing is known of what was done.
+pub async fn execute<C: Reach>(
+    context: &Context<C>,
+    wanted: &Wanted,
+    seen: &mut Seen,
+    action: &Action,
+) -> Result<Done, Error> {
+    let objects = Objects::new(&context.client, &wanted.key.namespace);
+    match action {
+        Action::Apply { kind, name, object } => {
+            let is_new = seen.object(*kind, name).is_none();
+            if is_new && let Some(words) = taken(&objects, *kind, name, &wanted.key.name).await? {
+                return Ok(Done::Refused(words));
+            }
+            context.metrics.write("apply", kind.name());
+            match objects.apply(*kind, name, object).await {
+                Ok(now) => {
+                    seen.objects.insert((*kind, name.clone()), now);
+                    Ok(Done::Seen)
+                }
+                // Gone or made anew meanwhile: look again.
+                Err(error) if error.status() == Some(409) => Ok(Done::Later),
+                Err(error @ Error::Api { .. }) if is_refusal(error.status()) => {
+                    Ok(Done::Refused(error.to_string()))
+                }
+                Err(error) => Err(error),
+            }
+        }
+        Action::Delete { kind, name, uid, keeps_children } => {
+            context.metrics.write("delete", kind.name());
+            objects.delete(*kind, name, uid, *keeps_children).await?;
+            if *kind != Kind::Service {
+                return Ok(Done::Later);
+            }
+            seen.objects.remove(&(*kind, name.clone()));
+            Ok(Done::Seen)
+        }
+        Action::SetConfigs(changes) => {
+            let pod = wanted.brokers().find_map(|id| {
+                seen.state(id).and_then(|_| seen.pod(&wanted.key.name, id)?.address())
+            });
+            let Some(host) = pod else { return Ok(Done::Later) };
+            let mut admin = brokers::admin(&context.connect, host, wanted.internal_port());
+            let call = admin.alter_cluster_configs(changes);
+            brokers::in_time("alter configs", context.options.broker_timeout, call).await?;
+            super::observe::brokers(context, wanted, seen).await;
+            Ok(Done::Seen)
+        }
+    }
+}
+
+/// Whether the API says no for good, and not for now.
+fn is_refusal(status: Option<u16>) -> bool {
+    matches!(status, Some(400 | 403 | 405 | 413 | 415 | 422))
+}
+
+/// Why a name cannot be used: somebody else's object has it. An object of ours would carry our
+/// label, and have been seen.
+async fn taken(
+    objects: &Objects,
+    kind: Kind,
+    name: &str,
+    cluster: &str,
+) -> Result<Option<String>, Error> {
+    if kind == Kind::PersistentVolumeClaim {
+        return Ok(None);
+    }
+    let Some(object) = objects.get(kind, name).await? else { return Ok(None) };
+    if super::seen::label(&object, CLUSTER_LABEL) == Some(cluster) {
+        return Ok(None);
+    }
+    let uid = text(&object, "/metadata/uid").unwrap_or("?");
+    Ok(Some(format!(
+        "there is one already that does not belong to this cluster (uid {uid}); delete it, or set \
+         its label {CLUSTER_LABEL} to {cluster} to hand it over"
+    )))
+}

@@ -1,0 +1,49 @@
+//! Reads all that a cluster consists of, from the API itself: no cache that may be old.
+
+use futures::future::{join_all, try_join_all};
+
+use super::seen::{Pod, Seen, text};
+use super::wanted::Wanted;
+use crate::context::{Context, Reach};
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::objects::Objects;
+use crate::resource::Key;
+use crate::{brokers, names};
+
+/// Reads the child objects.
+///
+/// # Errors
+/// The API failed.
+pub async fn objects<C: Reach>(context: &Context<C>, key: &Key) -> Result<Seen, Error> {
+    let objects = Objects::new(&context.client, &key.namespace);
+    let lists = Kind::ALL.map(|kind| {
+        let objects = &objects;
+        async move { Ok((kind, objects.of_cluster(kind, &key.name).await?)) }
+    });
+    let mut seen = Seen { now_ms: context.clock.now_ms(), ..Seen::default() };
+    for (kind, list) in try_join_all(lists).await? {
+        for object in list {
+            let name = text(&object, "/metadata/name").unwrap_or_default().to_owned();
+            seen.objects.insert((kind, name), object);
+        }
+    }
+    Ok(seen)
+}
+
+/// Asks the brokers that run, all at once. One that fails is silent, not an error.
+pub async fn brokers<C: Reach>(context: &Context<C>, wanted: &Wanted, seen: &mut Seen) {
+    let cluster = &wanted.key.name;
+    let asked = wanted.brokers().filter_map(|broker| {
+        let object = seen.object(Kind::Pod, &names::pod(cluster, broker))?;
+        let pod = Pod { object };
+        let address = pod.address().filter(|_| !pod.is_deleting())?.to_owned();
+        Some((broker, address))
+    });
+    let (port, limit) = (wanted.internal_port(), context.options.broker_timeout);
+    let answers = asked.map(|(broker, address)| async move {
+        (broker, brokers::ask(&context.connect, &address, port, limit).await)
+    });
+    let answers = join_all(answers).await;
+    seen.brokers.extend(answers);
+}

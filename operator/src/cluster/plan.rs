@@ -1,0 +1,244 @@
+//! What to do next for a cluster, and why: the next step that is safe, or what is waited for.
+//!
+//! Pure. The stages run in an order in which each rests on those before it; the first that has
+//! something to do decides. After a step is done the plan is made anew from what is seen then, so
+//! the operator may stop between any two steps, or be another one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::build::{config, external, policies, services, stateful_set};
+use super::problem::Problem;
+use super::seen::{Seen, label, text};
+use super::wanted::Wanted;
+use crate::kind::Kind;
+use crate::{names, same};
+
+mod configs;
+mod external_addresses;
+mod rollout;
+mod storage;
+#[cfg(test)]
+mod tests;
+
+pub use storage::cluster_id;
+
+/// What to do next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The next step; `None` if there is nothing to do, or all that is to be done waits.
+    pub step: Option<Step>,
+    /// What is waited for.
+    pub waits: Vec<Wait>,
+    /// What is wrong and needs a person.
+    pub problems: Vec<Problem>,
+}
+
+/// One change, safe to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What changes.
+    pub action: Action,
+    /// Why.
+    pub reason: String,
+}
+
+/// What changes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// An object becomes what it is to be.
+    Apply {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// What it is to be.
+        object: Value,
+    },
+    /// An object goes.
+    Delete {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// Its uid: no other of the same name.
+        uid: String,
+        /// Whether what belongs to it stays.
+        keeps_children: bool,
+    },
+    /// Configs are set on all brokers while they run, or taken back.
+    SetConfigs(BTreeMap<String, Option<String>>),
+}
+
+/// Something that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// In one word, for machines.
+    pub reason: &'static str,
+    /// What is to be done.
+    pub step: String,
+    /// What it waits for.
+    pub message: String,
+    /// When to look again though nothing was seen to change, in milliseconds from now.
+    pub again_ms: Option<u64>,
+}
+
+/// Finds the next step.
+pub fn plan(wanted: &Wanted, seen: &Seen) -> Plan {
+    let mut plan = Plan::default();
+    let cluster_id = match storage::cluster_id(wanted, seen) {
+        Ok(cluster_id) => cluster_id,
+        Err(problem) => {
+            plan.problems.push(problem);
+            return plan;
+        }
+    };
+    plan.step = around(wanted, seen, &mut plan)
+        .or_else(|| external_addresses::wait(wanted, seen, &mut plan))
+        .or_else(|| brokers(wanted, seen, &cluster_id, &mut plan))
+        .or_else(|| storage::look_after(wanted, seen, &cluster_id, &mut plan))
+        .or_else(|| rollout::next(wanted, seen, &mut plan))
+        .or_else(|| configs::set(wanted, seen, &mut plan));
+    plan
+}
+
+/// What stands around the brokers; what is no longer wanted goes.
+fn around(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
+    let mut all = vec![
+        (Kind::ServiceAccount, policies::service_account(wanted)),
+        (Kind::Service, services::headless(wanted)),
+        (Kind::Service, services::bootstrap(wanted)),
+    ];
+    all.extend(external::services(wanted).into_iter().map(|service| (Kind::Service, service)));
+    all.push((Kind::NetworkPolicy, policies::network_policy(wanted)));
+    all.push((Kind::PodDisruptionBudget, policies::disruption_budget(wanted)));
+    let mut known: Vec<(Kind, String)> = Vec::new();
+    for (kind, object) in all {
+        known.push((kind, name_of(&object)));
+        let step = apply(kind, object, seen, plan);
+        if step.is_some() {
+            return step;
+        }
+    }
+    let is_left_over = |key: &(Kind, String), object: &Value| {
+        let is_ours = label(object, "app.kubernetes.io/managed-by") == Some(names::MANAGER);
+        key.0 == Kind::Service && is_ours && !known.contains(key)
+    };
+    let ((kind, name), object) = seen.objects.iter().find(|(key, it)| is_left_over(key, it))?;
+    Some(delete(*kind, name, object, "no listener needs it any more".to_owned()))
+}
+
+/// The brokers' configs and their `StatefulSet`.
+fn brokers(wanted: &Wanted, seen: &Seen, cluster_id: &str, plan: &mut Plan) -> Option<Step> {
+    // A plan that waits for addresses must not start brokers that do not know them.
+    if plan.waits.iter().any(|wait| wait.reason == external_addresses::REASON) {
+        return None;
+    }
+    let files = config::config_map(wanted, seen, cluster_id);
+    let step = apply(Kind::ConfigMap, files, seen, plan);
+    if step.is_some() {
+        return step;
+    }
+    let object = stateful_set::stateful_set(wanted, cluster_id);
+    let name = name_of(&object);
+    if let Some(there) = seen.object(Kind::StatefulSet, &name)
+        && let Some(field) = storage::frozen_difference(&object, there)
+    {
+        let reason = format!("{field} cannot be changed in place; the pods stay as they are");
+        return Some(Step {
+            action: Action::Delete {
+                kind: Kind::StatefulSet,
+                name,
+                uid: uid_of(there),
+                keeps_children: true,
+            },
+            reason,
+        });
+    }
+    apply(Kind::StatefulSet, object, seen, plan)
+}
+
+/// The step that makes an object what it is to be; none if it is.
+fn apply(kind: Kind, object: Value, seen: &Seen, plan: &mut Plan) -> Option<Step> {
+    let name = name_of(&object);
+    let there = seen.object(kind, &name);
+    if there.is_some_and(|it| text(it, "/metadata/deletionTimestamp").is_some()) {
+        plan.waits.push(Wait {
+            reason: "ObjectGoing",
+            step: format!("make {} {name} anew", kind.name()),
+            message: "the old one is still being deleted".to_owned(),
+            again_ms: Some(200),
+        });
+        return None;
+    }
+    let reason = match there {
+        None => "it is not there".to_owned(),
+        Some(there) => match same::difference(&object, there) {
+            Some(field) => format!("{field} is not what it is to be"),
+            None => match same::difference(&same::stamped(object.clone()), there) {
+                Some(_) => "something that was wanted is not any more".to_owned(),
+                None => return None,
+            },
+        },
+    };
+    let object = same::stamped(object);
+    if let Some(words) = seen.refused.get(&(kind, name.clone())) {
+        let message = format!("{} {name}: {words}", kind.name());
+        plan.problems.push(Problem { reason: "Refused", message });
+        return None;
+    }
+    Some(Step { action: Action::Apply { kind, name, object }, reason })
+}
+
+/// The step that takes an object away.
+fn delete(kind: Kind, name: &str, object: &Value, reason: String) -> Step {
+    let (name, uid) = (name.to_owned(), uid_of(object));
+    Step { action: Action::Delete { kind, name, uid, keeps_children: false }, reason }
+}
+
+fn name_of(object: &Value) -> String {
+    text(object, "/metadata/name").unwrap_or_default().to_owned()
+}
+
+fn uid_of(object: &Value) -> String {
+    text(object, "/metadata/uid").unwrap_or_default().to_owned()
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Apply { kind, name, .. } => write!(f, "apply {} {name}", kind.name()),
+            Action::Delete { kind, name, keeps_children, .. } => {
+                let rest = if *keeps_children { ", not what belongs to it" } else { "" };
+                write!(f, "delete {} {name}{rest}", kind.name())
+            }
+            Action::SetConfigs(changes) => {
+                write!(f, "set")?;
+                changes.iter().try_for_each(|(name, value)| match value {
+                    Some(value) => write!(f, " {name}={value}"),
+                    None => write!(f, " {name}=(default)"),
+                })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.action, self.reason)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(step) = &self.step {
+            writeln!(f, "next   {step}")?;
+        }
+        self.waits
+            .iter()
+            .try_for_each(|it| writeln!(f, "waits  {} ({}): {}", it.step, it.reason, it.message))?;
+        self.problems.iter().try_for_each(|it| writeln!(f, "wrong  {}: {}", it.reason, it.message))
+    }
+}

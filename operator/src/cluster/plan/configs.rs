@@ -1,0 +1,33 @@
+//! Configs that change while brokers run: what the resource says and nothing else.
+
+use std::collections::BTreeMap;
+
+use super::{Action, Plan, Step, Wait};
+use crate::cluster::seen::Seen;
+use crate::cluster::wanted::Wanted;
+
+/// The step that sets what differs, if a broker can be asked.
+pub(super) fn set(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
+    let Some(state) = wanted.brokers().find_map(|broker| seen.state(broker)) else {
+        if !wanted.dynamic.is_empty() && plan.waits.is_empty() && plan.problems.is_empty() {
+            plan.waits.push(Wait {
+                reason: "BrokerSilent",
+                step: "compare spec.config".to_owned(),
+                message: "no broker can be asked".to_owned(),
+                again_ms: Some(1_000),
+            });
+        }
+        return None;
+    };
+    let mut changes: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for (name, value) in &wanted.dynamic {
+        if state.configs.get(name).map(|it| it.trim()) != Some(value.trim()) {
+            changes.insert(name.clone(), Some(value.clone()));
+        }
+    }
+    for name in state.configs.keys().filter(|name| !wanted.dynamic.contains_key(*name)) {
+        changes.insert(name.clone(), None);
+    }
+    let reason = "the brokers have other values than spec.config".to_owned();
+    (!changes.is_empty()).then_some(Step { action: Action::SetConfigs(changes), reason })
+}

@@ -1,0 +1,376 @@
+//! Plans as people read them: what happens to a cluster, step by step, in a world that does what
+//! Kubernetes would.
+
+use std::collections::BTreeMap;
+
+use expect_test::{Expect, expect};
+use millrace_client::State;
+use serde_json::{Value, json};
+
+use super::{Action, plan};
+use crate::brokers::BrokerSeen;
+use crate::cluster::build::tests::wanted;
+use crate::cluster::seen::Seen;
+use crate::kind::Kind;
+use crate::{clock, names};
+
+/// A world of one cluster: what is seen, and what has been done.
+struct World {
+    seen: Seen,
+    spec: Value,
+    told: String,
+}
+
+impl World {
+    fn new(spec: Value) -> World {
+        let seen = Seen { now_ms: 1_764_000_000_000, ..Seen::default() };
+        World { seen, spec, told: String::new() }
+    }
+
+    /// Does all steps that can be done now, and tells them.
+    fn run(&mut self) -> &mut World {
+        let wanted = wanted(self.spec.clone());
+        for _ in 0..50 {
+            let plan = plan(&wanted, &self.seen);
+            self.told += &plan.to_string();
+            let Some(step) = plan.step else { return self };
+            match step.action {
+                Action::Apply { kind, name, object } => self.apply(kind, &name, object),
+                Action::Delete { kind, name, .. } => {
+                    self.seen.objects.remove(&(kind, name));
+                }
+                Action::SetConfigs(changes) => self.configure(changes),
+            }
+        }
+        panic!("no end of steps:\n{}", self.told);
+    }
+
+    fn apply(&mut self, kind: Kind, name: &str, mut object: Value) {
+        let before = self.seen.objects.remove(&(kind, name.to_owned()));
+        object["metadata"]["uid"] = json!(format!("uid of {name}"));
+        object["metadata"]["creationTimestamp"] = json!(clock::show(self.seen.now_ms));
+        if kind == Kind::StatefulSet {
+            let template = object["spec"]["template"].to_string();
+            object["status"] = json!({ "updateRevision": names::digest(&template) });
+        }
+        if object["spec"]["type"] == "NodePort" && object["spec"]["ports"][0]["nodePort"].is_null()
+        {
+            let given = json!(31_000 + self.seen.objects.len());
+            object["spec"]["ports"][0]["nodePort"] = given;
+        }
+        if let Some(mut before) = before {
+            crate::cluster::build::merge(&mut before, object);
+            object = before;
+        }
+        self.seen.objects.insert((kind, name.to_owned()), object);
+    }
+
+    fn configure(&mut self, changes: BTreeMap<String, Option<String>>) {
+        let Some(BrokerSeen::Serves(state)) = self.seen.brokers.get_mut(&0) else { return };
+        for (name, value) in changes {
+            match value {
+                Some(value) => state.configs.insert(name, value),
+                None => state.configs.remove(&name),
+            };
+        }
+    }
+
+    /// What the `StatefulSet` controller and the kubelet do: a pod of the newest template, with its
+    /// volume, that serves.
+    fn start(&mut self) -> &mut World {
+        let set = self.seen.object(Kind::StatefulSet, "shop").expect("a set").clone();
+        let mut pod = set["spec"]["template"].clone();
+        pod["metadata"]["name"] = json!("shop-0");
+        pod["metadata"]["uid"] = json!("uid of shop-0");
+        pod["metadata"]["labels"]["controller-revision-hash"] =
+            set["status"]["updateRevision"].clone();
+        pod["spec"]["nodeName"] = json!("worker");
+        pod["status"] = json!({
+            "phase": "Running", "podIP": "10.0.0.1", "hostIP": "192.168.0.1",
+            "conditions": [{ "type": "Ready", "status": "True" }],
+            "containerStatuses": [{ "state": { "running": {} } }],
+        });
+        self.seen.objects.insert((Kind::Pod, "shop-0".to_owned()), pod);
+        let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+        self.seen.objects.entry(claim).or_insert_with(|| {
+            let template = &set["spec"]["volumeClaimTemplates"][0];
+            json!({
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                "metadata": {
+                    "name": "data-shop-0", "uid": "uid of claim",
+                    "annotations": template["metadata"]["annotations"],
+                },
+                "spec": template["spec"],
+                "status": { "capacity": { "storage": "10Gi" } },
+            })
+        });
+        let wanted = wanted(self.spec.clone());
+        let listeners = super::config::advertised(&wanted, &self.seen, 0);
+        let node = super::external::NODE_ADDRESS;
+        let listeners = listeners.iter().map(|it| it.replace(node, "192.168.0.1")).collect();
+        let configs = self.seen.state(0).map(|it| it.configs.clone()).unwrap_or_default();
+        let state = State { version: "1".to_owned(), listeners, configs, ..State::default() };
+        self.seen.brokers.insert(0, BrokerSeen::Serves(state));
+        self
+    }
+
+    /// The pod's container does this instead of serving.
+    fn pod(&mut self, name: &str, state: &Value) -> &mut World {
+        let pod = self.seen.objects.get_mut(&(Kind::Pod, name.to_owned())).expect("a pod");
+        pod["status"] = json!({ "phase": "Pending", "containerStatuses": [{ "state": state }] });
+        self
+    }
+
+    fn say(&mut self, words: &str) -> &mut World {
+        self.told += &format!("-- {words}\n");
+        self
+    }
+
+    fn check(&mut self, expected: &Expect) {
+        expected.assert_eq(&self.told);
+        self.told.clear();
+    }
+
+    /// A cluster that runs, of which nothing is told.
+    fn running(spec: Value) -> World {
+        let mut world = World::new(spec);
+        world.run().start().run().told.clear();
+        world
+    }
+}
+
+#[test]
+fn a_new_cluster_is_made_in_order() {
+    let mut world = World::new(json!({ "config": { "log.retention.ms": 5 } }));
+    world.run().say("Kubernetes starts the pod").start().run().check(&expect![[r#"
+        next   apply ServiceAccount shop: it is not there
+        next   apply Service shop-brokers: it is not there
+        next   apply Service shop-bootstrap: it is not there
+        next   apply NetworkPolicy shop: it is not there
+        next   apply PodDisruptionBudget shop: it is not there
+        next   apply ConfigMap shop-config: it is not there
+        next   apply StatefulSet shop: it is not there
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        -- Kubernetes starts the pod
+        next   apply PersistentVolumeClaim data-shop-0: metadata.annotations.millrace.io/directory-id is not what it is to be
+        next   apply PersistentVolumeClaim data-shop-0: something that was wanted is not any more
+        next   set log.retention.ms=5: the brokers have other values than spec.config
+    "#]]);
+}
+
+#[test]
+fn nothing_is_done_when_nothing_changed() {
+    World::running(json!({})).run().check(&expect![""]);
+}
+
+#[test]
+fn a_broker_is_restarted_only_after_a_trial() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "millrace-broker:next" });
+    world.run().say("the image cannot be pulled");
+    let waiting = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "not found" } });
+    world.pod("shop-trial", &waiting).run().say("the image is mended");
+    world.spec = json!({ "image": "millrace-broker:good" });
+    world.run().say("the trial ends well");
+    let trial = (Kind::Pod, "shop-trial".to_owned());
+    world.seen.objects.get_mut(&trial).unwrap()["status"] = json!({ "phase": "Succeeded" });
+    world.run().say("Kubernetes starts the pod").start().run().check(&expect![[r#"
+        next   apply StatefulSet shop: spec.template.spec.containers[0].image is not what it is to be
+        next   apply Pod shop-trial: broker 0 is to be restarted, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could start again
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        -- the image cannot be pulled
+        wrong  RestartBlocked: broker 0 keeps running as it is, because its image is millrace-broker:test instead of millrace-broker:next, but that would not start: ImagePullBackOff: not found
+        -- the image is mended
+        next   apply StatefulSet shop: spec.template.spec.containers[0].image is not what it is to be
+        next   delete Pod shop-trial: it tried something else than what is wanted now
+        next   apply Pod shop-trial: broker 0 is to be restarted, because its image is millrace-broker:test instead of millrace-broker:good; this shows whether it could start again
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        -- the trial ends well
+        next   delete Pod shop-0: its image is millrace-broker:test instead of millrace-broker:good, and a trial has shown that it can start again
+        next   delete Pod shop-trial: no broker is to be restarted
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        -- Kubernetes starts the pod
+    "#]]);
+}
+
+#[test]
+fn a_pod_that_cannot_run_is_replaced_at_once_and_one_that_recovers_is_not() {
+    let mut world = World::running(json!({}));
+    let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+    world.pod("shop-0", &waiting).run().say("its configs change");
+    world.spec = json!({ "config": { "num.partitions": 3 } });
+    world.run().say("Kubernetes starts the pod").start();
+    world.pod("shop-0", &json!({ "running": {} }));
+    world.seen.brokers.insert(0, BrokerSeen::Starts("logs: 3 of 10 opened".to_owned()));
+    world.spec = json!({ "config": { "num.partitions": 4 } });
+    world.run().check(&expect![[r#"
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        -- its configs change
+        next   apply ConfigMap shop-config: data.server.properties is not what it is to be
+        next   apply StatefulSet shop: spec.template.metadata.annotations.millrace.io/config-digest is not what it is to be
+        next   delete Pod shop-0: configs changed that are read only at a start and it does not run anyway (CrashLoopBackOff)
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        -- Kubernetes starts the pod
+        next   apply ConfigMap shop-config: data.server.properties is not what it is to be
+        next   apply StatefulSet shop: spec.template.metadata.annotations.millrace.io/config-digest is not what it is to be
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+    "#]]);
+}
+
+#[test]
+fn configs_change_while_brokers_run_where_they_can() {
+    let mut world = World::running(json!({ "config": { "log.retention.ms": 5 } }));
+    world.spec = json!({ "config": { "log.segment.bytes": 1_048_576 } });
+    world.run().check(&expect![[r#"
+        next   set log.retention.ms=(default) log.segment.bytes=1048576: the brokers have other values than spec.config
+    "#]]);
+}
+
+#[test]
+fn what_others_change_is_put_right() {
+    let mut world = World::running(json!({}));
+    world.seen.objects.remove(&(Kind::Service, "shop-bootstrap".to_owned()));
+    let set = (Kind::StatefulSet, "shop".to_owned());
+    world.seen.objects.get_mut(&set).unwrap()["spec"]["replicas"] = json!(0);
+    world.run().check(&expect![[r#"
+        next   apply Service shop-bootstrap: it is not there
+        next   apply StatefulSet shop: spec.replicas is not what it is to be
+    "#]]);
+}
+
+#[test]
+fn a_volume_grows_and_the_set_is_made_anew_around_the_pods() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "storage": { "size": "20Gi" } });
+    world.run().check(&expect![[r#"
+        next   delete StatefulSet shop, not what belongs to it: spec.volumeClaimTemplates cannot be changed in place; the pods stay as they are
+        next   apply StatefulSet shop: it is not there
+        next   apply PersistentVolumeClaim data-shop-0: spec.resources.requests.storage is not what it is to be
+        waits  grow PersistentVolumeClaim data-shop-0 to 20Gi (VolumeGrows): it has 10Gi so far
+    "#]]);
+}
+
+#[test]
+fn a_volume_that_goes_with_the_cluster_has_an_owner_and_one_that_stays_has_none() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "storage": { "deletionPolicy": "Delete" } });
+    world.run();
+    let claim = world.seen.object(Kind::PersistentVolumeClaim, "data-shop-0").unwrap();
+    assert_eq!(claim["metadata"]["ownerReferences"][0]["kind"], "Cluster");
+    world.check(&expect![[r#"
+        next   apply PersistentVolumeClaim data-shop-0: metadata.ownerReferences is not what it is to be
+    "#]]);
+}
+
+#[test]
+fn a_volume_of_another_cluster_stops_everything() {
+    let mut world = World::new(json!({}));
+    let claim = json!({ "metadata": { "name": "data-shop-0", "uid": "u" } });
+    world.seen.objects.insert((Kind::PersistentVolumeClaim, "data-shop-0".to_owned()), claim);
+    world.run().check(&expect![[r#"
+        wrong  ForeignVolume: PersistentVolumeClaim data-shop-0 was not made for a cluster: it has no annotation millrace.io/cluster-id. Set it to the cluster's id to use the volume, or delete the claim
+    "#]]);
+}
+
+#[test]
+fn a_cluster_that_is_made_anew_keeps_the_id_on_its_volume() {
+    let mut world = World::running(json!({}));
+    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+    let annotations = &mut world.seen.objects.get_mut(&claim).unwrap()["metadata"]["annotations"];
+    annotations[names::CLUSTER_ID] = json!("the-id-of-old");
+    world.seen.objects.retain(|(kind, _), _| *kind == Kind::PersistentVolumeClaim);
+    world.seen.brokers.clear();
+    world.run();
+    let files = world.seen.object(Kind::ConfigMap, "shop-config").unwrap();
+    let text = files["data"]["server.properties"].as_str().unwrap();
+    assert!(text.contains("cluster.id=the-id-of-old\n"), "{text}");
+}
+
+#[test]
+fn a_disk_that_is_another_is_told() {
+    let mut world = World::running(json!({}));
+    let Some(BrokerSeen::Serves(state)) = world.seen.brokers.get_mut(&0) else { panic!() };
+    state.directory_id = millrace_types::Uuid::from_bytes([7; 16]);
+    world.run().check(&expect![[r#"
+        wrong  ForeignDirectory: broker 0 runs on the directory BwcHBwcHBwcHBwcHBwcHBw, but PersistentVolumeClaim data-shop-0 was known to hold AAAAAAAAAAAAAAAAAAAAAA: its records are not those that were there
+    "#]]);
+}
+
+#[test]
+fn external_listeners_get_services_and_addresses_and_lose_them() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "listeners": [
+        { "name": "internal", "type": "Internal", "port": 9092 },
+        { "name": "outside", "type": "NodePort", "port": 9094 },
+    ] });
+    world.run().say("the listener goes again");
+    world.spec = json!({});
+    world.run().check(&expect![[r#"
+        next   apply Service shop-brokers: spec.ports[1] is not what it is to be
+        next   apply Service shop-outside-bootstrap: it is not there
+        next   apply Service shop-outside-0: it is not there
+        next   apply NetworkPolicy shop: spec.ingress[0].ports[1].port is not what it is to be
+        next   apply ConfigMap shop-config: data.broker-0.properties is not what it is to be
+        next   apply StatefulSet shop: spec.template.metadata.annotations.millrace.io/config-digest is not what it is to be
+        next   apply Pod shop-trial: broker 0 is to be restarted, because configs changed that are read only at a start; this shows whether it could start again
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        -- the listener goes again
+        next   apply Service shop-brokers: something that was wanted is not any more
+        next   apply NetworkPolicy shop: spec.ingress[0].ports[1].port is not what it is to be
+        next   delete Service shop-outside-0: no listener needs it any more
+        next   delete Service shop-outside-bootstrap: no listener needs it any more
+        next   apply ConfigMap shop-config: data.broker-0.properties is not what it is to be
+        next   apply StatefulSet shop: spec.template.metadata.annotations.millrace.io/config-digest is not what it is to be
+        next   delete Pod shop-trial: no broker is to be restarted
+    "#]]);
+}
+
+#[test]
+fn a_first_start_waits_for_a_load_balancer_but_not_for_ever() {
+    let mut world = World::new(json!({ "listeners": [
+        { "name": "internal", "type": "Internal", "port": 9092 },
+        { "name": "cloud", "type": "LoadBalancer", "port": 9094 },
+    ] }));
+    world.run().say("a minute later");
+    world.seen.now_ms += 60_000;
+    world.run().check(&expect![[r#"
+        next   apply ServiceAccount shop: it is not there
+        next   apply Service shop-brokers: it is not there
+        next   apply Service shop-bootstrap: it is not there
+        next   apply Service shop-cloud-bootstrap: it is not there
+        next   apply Service shop-cloud-0: it is not there
+        next   apply NetworkPolicy shop: it is not there
+        next   apply PodDisruptionBudget shop: it is not there
+        waits  tell clients of listener cloud (WaitingForAddress): Service shop-cloud-0 has no address yet
+        waits  tell clients of listener cloud (WaitingForAddress): Service shop-cloud-bootstrap has no address yet
+        -- a minute later
+        next   apply ConfigMap shop-config: it is not there
+        waits  tell clients of listener cloud (AddressMissing): Service shop-cloud-0 has no address yet
+        waits  tell clients of listener cloud (AddressMissing): Service shop-cloud-bootstrap has no address yet
+        next   apply StatefulSet shop: it is not there
+        waits  tell clients of listener cloud (AddressMissing): Service shop-cloud-0 has no address yet
+        waits  tell clients of listener cloud (AddressMissing): Service shop-cloud-bootstrap has no address yet
+        waits  tell clients of listener cloud (AddressMissing): Service shop-cloud-0 has no address yet
+        waits  tell clients of listener cloud (AddressMissing): Service shop-cloud-bootstrap has no address yet
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+    "#]]);
+}
+
+#[test]
+fn what_the_api_refuses_is_told_and_the_rest_goes_on() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "storage": { "size": "20Gi" }, "config": { "log.retention.ms": 5 } });
+    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+    world.seen.refused.insert(claim, "the class does not support resize".to_owned());
+    world.run().check(&expect![[r#"
+        next   delete StatefulSet shop, not what belongs to it: spec.volumeClaimTemplates cannot be changed in place; the pods stay as they are
+        next   apply StatefulSet shop: it is not there
+        next   set log.retention.ms=5: the brokers have other values than spec.config
+        wrong  Refused: PersistentVolumeClaim data-shop-0: the class does not support resize
+        wrong  Refused: PersistentVolumeClaim data-shop-0: the class does not support resize
+    "#]]);
+}

@@ -1,0 +1,215 @@
+//! One look at one cluster: read, check, plan, do step by step, tell.
+
+use std::time::Duration;
+
+use kube::api::{Api, Patch, PatchParams};
+use millrace_crds::{API_VERSION, ClusterStatus};
+use serde_json::json;
+
+use super::execute::{Done, execute};
+use super::observe;
+use super::plan::{Action, Plan, Step, plan};
+use super::problem::Problem;
+use super::seen::Seen;
+use super::status::{Told, refused, status};
+use super::wanted::{Wanted, validate};
+use crate::context::{Context, Reach};
+use crate::error::Error;
+use crate::events::{Telling, tell};
+use crate::kind::Kind;
+use crate::names::MANAGER;
+use crate::resource::{Cluster, Key};
+
+/// How many steps one look may take: far more than a new cluster needs.
+const STEPS_MAX: usize = 5_000;
+
+/// What a look at a cluster has come to.
+#[derive(Clone, Debug)]
+pub enum Look {
+    /// There is no such resource, or it is being deleted.
+    Absent,
+    /// The resource is refused.
+    Refused,
+    /// The resource is sound; this is what is wanted and what was seen last.
+    Sound(Box<Sound>),
+}
+
+/// A cluster whose resource is sound.
+#[derive(Clone, Debug)]
+pub struct Sound {
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// What was seen last.
+    pub seen: Seen,
+    /// When to look again, if nothing is seen to change.
+    pub again: Option<Duration>,
+}
+
+/// Looks at a cluster and does what is to be done.
+///
+/// # Errors
+/// The API or a broker failed; to be tried again.
+pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look, Error> {
+    // A topic that names no cluster names none that is there.
+    if key.name.is_empty() {
+        return Ok(Look::Absent);
+    }
+    let api: Api<Cluster> = Api::namespaced(context.client.clone(), &key.namespace);
+    let found = api.get_opt(&key.name).await;
+    let found = found.map_err(|error| Error::api(format!("get Cluster {key}"), error))?;
+    let Some(cluster) = found.filter(|it| it.metadata.deletion_timestamp.is_none()) else {
+        return Ok(Look::Absent);
+    };
+    let before = before(&cluster);
+    let mut seen = observe::objects(context, key).await?;
+    match validate(&cluster, &context.options.broker_image) {
+        Err(problems) => {
+            let told = Told::of(&cluster, &before, context.clock.now_ms());
+            let status = refused(&problems, &seen, &key.name, told);
+            tell_status(context, &cluster, &status, &problems).await?;
+            Ok(Look::Refused)
+        }
+        Ok(wanted) => {
+            observe::brokers(context, &wanted, &mut seen).await;
+            let plan = work(context, &cluster, &wanted, &mut seen).await?;
+            let told = Told::of(&cluster, &before, context.clock.now_ms());
+            let status = status(&wanted, &seen, &plan, told);
+            tell_status(context, &cluster, &status, &plan.problems).await?;
+            let again = plan.waits.iter().filter_map(|wait| wait.again_ms).min();
+            let again = again.map(Duration::from_millis);
+            Ok(Look::Sound(Box::new(Sound { wanted, seen, again })))
+        }
+    }
+}
+
+/// Does step after step until there is none, or its outcome is only seen later.
+async fn work<C: Reach>(
+    context: &Context<C>,
+    cluster: &Cluster,
+    wanted: &Wanted,
+    seen: &mut Seen,
+) -> Result<Plan, Error> {
+    for _ in 0..STEPS_MAX {
+        let plan = plan(wanted, seen);
+        let Some(step) = plan.step.clone().filter(|_| !wanted.spec.paused) else {
+            return Ok(plan);
+        };
+        tracing::info!(cluster = %wanted.key, %step, "next step");
+        match execute(context, wanted, seen, &step.action).await? {
+            Done::Seen => tell_step(context, cluster, &step).await?,
+            Done::Later => {
+                tell_step(context, cluster, &step).await?;
+                return Ok(plan);
+            }
+            Done::Refused(words) => {
+                if let Action::Apply { kind, name, .. } = &step.action {
+                    seen.refused.insert((*kind, name.clone()), words);
+                }
+            }
+        }
+    }
+    Ok(plan(wanted, seen))
+}
+
+impl<'a> Told<'a> {
+    fn of(cluster: &Cluster, before: &'a ClusterStatus, now_ms: i64) -> Told<'a> {
+        Told { generation: cluster.metadata.generation.unwrap_or(0), before, now_ms }
+    }
+}
+
+/// What was told last; what cannot be read counts as nothing.
+fn before(cluster: &Cluster) -> ClusterStatus {
+    serde_json::from_value(cluster.status.clone()).unwrap_or_default()
+}
+
+/// Writes the status if it is another than before.
+async fn tell_status<C: Reach>(
+    context: &Context<C>,
+    cluster: &Cluster,
+    status: &ClusterStatus,
+    problems: &[Problem],
+) -> Result<(), Error> {
+    let before = before(cluster);
+    if *status == before {
+        return Ok(());
+    }
+    let key = cluster.key();
+    let api: Api<Cluster> = Api::namespaced(context.client.clone(), &key.namespace);
+    let patch = json!({
+        "apiVersion": API_VERSION,
+        "kind": "Cluster",
+        "metadata": { "name": key.name, "uid": cluster.metadata.uid },
+        "status": status,
+    });
+    context.metrics.write("apply", "Cluster/status");
+    let params = PatchParams::apply(MANAGER).force();
+    let told = api.patch_status(&key.name, &params, &Patch::Apply(&patch)).await;
+    match told {
+        // Gone meanwhile: nobody to tell.
+        Err(error) if matches!(crate::error::code(&error), Some(404 | 409)) => return Ok(()),
+        told => {
+            told.map_err(|error| Error::api(format!("tell status of Cluster {key}"), error))?;
+        }
+    }
+    tell_transitions(context, cluster, &before, status, problems).await
+}
+
+/// Events of what came to be wrong, and of becoming ready.
+async fn tell_transitions<C: Reach>(
+    context: &Context<C>,
+    cluster: &Cluster,
+    before: &ClusterStatus,
+    status: &ClusterStatus,
+    problems: &[Problem],
+) -> Result<(), Error> {
+    let generation = status.observed_generation.to_string();
+    let ready =
+        |status: &ClusterStatus| status.conditions.iter().find(|it| it.kind == "Ready").cloned();
+    let (was, is) = (ready(before), ready(status));
+    for problem in problems {
+        let occasion =
+            format!("{generation} {}", is.as_ref().map_or("", |it| &it.last_transition_time));
+        event(context, cluster, true, problem.reason, &problem.message, &occasion).await?;
+    }
+    if let Some(is) = is.filter(|it| it.status == "True")
+        && was.is_none_or(|was| was.status != "True")
+    {
+        let occasion = &is.last_transition_time;
+        event(context, cluster, false, "Ready", &is.message, occasion).await?;
+    }
+    Ok(())
+}
+
+/// An event of a step that people want to know of.
+async fn tell_step<C: Reach>(
+    context: &Context<C>,
+    cluster: &Cluster,
+    step: &Step,
+) -> Result<(), Error> {
+    let (reason, occasion) = match &step.action {
+        Action::Delete { kind: Kind::Pod, name, uid, .. }
+            if *name != crate::names::trial(&cluster.key().name) =>
+        {
+            ("Restart", uid.clone())
+        }
+        Action::Delete { kind: Kind::StatefulSet, uid, .. } => ("Replace", uid.clone()),
+        Action::SetConfigs(_) => ("SetConfigs", context.clock.now_ms().to_string()),
+        Action::Apply { .. } | Action::Delete { .. } => return Ok(()),
+    };
+    event(context, cluster, false, reason, &step.to_string(), &occasion).await
+}
+
+async fn event<C: Reach>(
+    context: &Context<C>,
+    cluster: &Cluster,
+    is_warning: bool,
+    reason: &str,
+    message: &str,
+    occasion: &str,
+) -> Result<(), Error> {
+    let (key, uid) = (cluster.key(), cluster.metadata.uid.clone().unwrap_or_default());
+    let telling =
+        Telling { kind: "Cluster", key: &key, uid: &uid, is_warning, reason, message, occasion };
+    context.metrics.write("create", "Event");
+    tell(&context.client, telling, context.clock.now_ms()).await
+}

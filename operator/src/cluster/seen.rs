@@ -1,0 +1,171 @@
+//! What was seen of a cluster: its child objects, and what its brokers say.
+
+use std::collections::BTreeMap;
+
+use millrace_client::State;
+use serde_json::Value;
+
+use crate::brokers::BrokerSeen;
+use crate::kind::Kind;
+use crate::names;
+
+/// Everything that was read of one cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// When, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// The objects that carry the cluster's label.
+    pub objects: BTreeMap<(Kind, String), Value>,
+    /// What brokers said, by their number; nothing of those that could not be asked.
+    pub brokers: BTreeMap<i32, BrokerSeen>,
+    /// What the API refused while this was worked on, by kind and name, with its words.
+    pub refused: BTreeMap<(Kind, String), String>,
+}
+
+impl Seen {
+    /// An object by kind and name.
+    pub fn object(&self, kind: Kind, name: &str) -> Option<&Value> {
+        self.objects.get(&(kind, name.to_owned()))
+    }
+
+    /// All objects of a kind, by name.
+    pub fn all(&self, kind: Kind) -> impl Iterator<Item = (&str, &Value)> {
+        self.objects
+            .iter()
+            .filter(move |((of, _), _)| *of == kind)
+            .map(|((_, name), object)| (name.as_str(), object))
+    }
+
+    /// The pod of a broker.
+    pub fn pod(&self, cluster: &str, broker: i32) -> Option<Pod<'_>> {
+        self.object(Kind::Pod, &names::pod(cluster, broker)).map(|object| Pod { object })
+    }
+
+    /// What a broker that serves said.
+    pub fn state(&self, broker: i32) -> Option<&State> {
+        match self.brokers.get(&broker)? {
+            BrokerSeen::Serves(state) => Some(state),
+            BrokerSeen::Starts(_) | BrokerSeen::Silent(_) => None,
+        }
+    }
+}
+
+/// A text inside an object.
+pub fn text<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
+    object.pointer(path).and_then(Value::as_str)
+}
+
+/// An annotation of an object.
+pub fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.pointer("/metadata/annotations")?.get(name)?.as_str()
+}
+
+/// A label of an object.
+pub fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.pointer("/metadata/labels")?.get(name)?.as_str()
+}
+
+/// A pod, read with care: any of it may be missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Pod<'a> {
+    /// The object.
+    pub object: &'a Value,
+}
+
+/// What a pod's container does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// It is on its way: scheduled, or about to be.
+    Coming,
+    /// No node will have it, for this reason.
+    Unschedulable(String),
+    /// It cannot start, or starts again and again: the reason in one word, and the words.
+    Failing(String, String),
+    /// It runs.
+    Running,
+    /// It has ended well.
+    Succeeded,
+}
+
+/// Reasons to wait that pass by themselves.
+const ON_THE_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+impl<'a> Pod<'a> {
+    /// A text inside the pod.
+    pub fn text(self, path: &str) -> Option<&'a str> {
+        text(self.object, path)
+    }
+
+    /// Its uid.
+    pub fn uid(self) -> String {
+        self.text("/metadata/uid").unwrap_or_default().to_owned()
+    }
+
+    /// Whether it is being deleted.
+    pub fn is_deleting(self) -> bool {
+        self.text("/metadata/deletionTimestamp").is_some()
+    }
+
+    /// Whether it is ready to serve.
+    pub fn is_ready(self) -> bool {
+        self.condition("Ready").and_then(|it| text(it, "/status")) == Some("True")
+            && !self.is_deleting()
+    }
+
+    /// The revision of the pod template that it was made from.
+    pub fn revision(self) -> Option<&'a str> {
+        label(self.object, "controller-revision-hash")
+    }
+
+    /// Its address.
+    pub fn address(self) -> Option<&'a str> {
+        self.text("/status/podIP")
+    }
+
+    fn condition(self, kind: &str) -> Option<&'a Value> {
+        let conditions = self.object.pointer("/status/conditions")?.as_array()?;
+        conditions.iter().find(|it| text(it, "/type") == Some(kind))
+    }
+
+    /// What its container does.
+    pub fn run(self) -> Run {
+        match self.text("/status/phase") {
+            Some("Succeeded") => return Run::Succeeded,
+            Some("Failed") if self.text("/status/reason").is_some() => {
+                let reason = self.text("/status/reason").unwrap_or_default();
+                let words = self.text("/status/message").unwrap_or_default();
+                return Run::Failing(reason.to_owned(), words.to_owned());
+            }
+            _ => {}
+        }
+        if let Some(scheduled) = self.condition("PodScheduled")
+            && text(scheduled, "/reason") == Some("Unschedulable")
+        {
+            return Run::Unschedulable(text(scheduled, "/message").unwrap_or_default().to_owned());
+        }
+        let Some(container) = self.object.pointer("/status/containerStatuses/0") else {
+            return Run::Coming;
+        };
+        if let Some(ended) = container.pointer("/state/terminated") {
+            return failed(ended, "Error", container);
+        }
+        match text(container, "/state/waiting/reason") {
+            Some(reason) if !ON_THE_WAY.contains(&reason) => {
+                let waiting = container.pointer("/state/waiting").unwrap_or(&Value::Null);
+                failed(waiting, reason, container)
+            }
+            _ if container.pointer("/state/running").is_some() => Run::Running,
+            _ => Run::Coming,
+        }
+    }
+}
+
+/// Why a container does not run: what it said when it last ended says more than that it did.
+fn failed(state: &Value, reason: &str, container: &Value) -> Run {
+    let reason = text(state, "/reason").unwrap_or(reason);
+    let last = ["/state/terminated/message", "/lastState/terminated/message"];
+    let last_words = last.iter().find_map(|path| text(container, path));
+    let words = last_words.or_else(|| text(state, "/message")).unwrap_or_default();
+    let words: String = words.trim().chars().take(500).collect();
+    Run::Failing(reason.to_owned(), words)
+}

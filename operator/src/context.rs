@@ -1,0 +1,64 @@
+//! What every part of the operator works with. Nothing in it is remembered work: a new operator
+//! with an empty one goes on where the last one stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use millrace_client::Connect;
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+
+/// What every part of the operator works with.
+pub struct Context<C> {
+    /// The API of Kubernetes.
+    pub client: Client,
+    /// The way to brokers.
+    pub connect: C,
+    /// The time of day.
+    pub clock: Clock,
+    /// How the operator was started.
+    pub options: Options,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+}
+
+/// How the operator was started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The namespaces that are looked after; empty for all.
+    pub namespaces: Vec<String>,
+    /// The brokers' image where a cluster does not say.
+    pub broker_image: String,
+    /// How long nothing may be looked at though nothing was seen to change.
+    pub resync: Duration,
+    /// How often the topics of a broker are compared with their resources: others may change them.
+    pub compare_topics: Duration,
+    /// How long a broker may take to answer.
+    pub broker_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            namespaces: Vec::new(),
+            broker_image: concat!("millrace-broker:", env!("CARGO_PKG_VERSION")).to_owned(),
+            resync: Duration::from_secs(300),
+            compare_topics: Duration::from_secs(5),
+            broker_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Options {
+    /// Whether a namespace is looked after.
+    pub fn watches(&self, namespace: &str) -> bool {
+        self.namespaces.is_empty() || self.namespaces.iter().any(|it| it == namespace)
+    }
+}
+
+/// A way to brokers that the operator can use from many tasks.
+pub trait Reach: Connect + Clone + Send + Sync + 'static {}
+
+impl<C: Connect + Clone + Send + Sync + 'static> Reach for C {}

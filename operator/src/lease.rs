@@ -1,0 +1,238 @@
+//! Leader election: only the holder of a `Lease` acts, and it stops acting before the lease could
+//! pass on to another.
+//!
+//! ```text
+//! renewal sent        deadline: we stop            the lease may pass on
+//! │◄────── 10 s ──────►│◄────────── 5 s ───────────►│
+//! │◄──────────────── 15 s, as the others count from what they saw ───────►│
+//! ```
+//! Each side measures with its own steady clock, so no clock has to be right: the holder from
+//! before a renewal was sent, the others from after they saw it.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Client;
+use kube::api::{Api, PostParams};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, show_micros};
+use crate::error::{Error, code};
+
+/// Which lease, and who asks for it.
+#[derive(Clone, Debug)]
+pub struct Election {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Who we are: another one at each start.
+    pub identity: String,
+}
+
+/// How long a lease holds without being renewed.
+const HOLDS: Duration = Duration::from_secs(15);
+/// How long the holder acts after the last renewal that succeeded.
+const ACTS: Duration = Duration::from_secs(10);
+/// How often the lease is renewed, or looked at.
+const ROUND: Duration = Duration::from_secs(2);
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(4);
+
+/// How an operator's time as leader has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// The lease could not be renewed, or was taken away.
+    Lost,
+}
+
+/// A lease as it was seen.
+struct Seen {
+    lease: Lease,
+    /// When this very state was first seen.
+    since: Instant,
+}
+
+/// Waits for the lease, then runs `work` as long as the lease is ours.
+///
+/// `work` gets a token; it has to end soon after that is cancelled. If the lease is lost it is
+/// dropped at once instead.
+pub async fn lead<F>(
+    client: &Client,
+    election: &Election,
+    clock: Clock,
+    stop: &CancellationToken,
+    work: impl FnOnce(CancellationToken) -> F,
+) -> (Ended, Option<F::Output>)
+where
+    F: Future,
+{
+    let elector =
+        Elector { api: Api::namespaced(client.clone(), &election.namespace), election, clock };
+    let acquired = tokio::select! { biased;
+        () = stop.cancelled() => return (Ended::Stopped, None),
+        acquired = elector.acquire() => acquired,
+    };
+    tracing::info!(lease = election.name, identity = election.identity, "leads");
+    let token = stop.child_token();
+    let (mut lease, renewed_at) = acquired;
+    let output = {
+        let work = work(token.clone());
+        tokio::pin!(work);
+        let renewal = elector.renew(&mut lease, renewed_at);
+        tokio::pin!(renewal);
+        tokio::select! { biased;
+            () = &mut renewal => {
+                tracing::error!(lease = election.name, "lost the lease, stops at once");
+                token.cancel();
+                return (Ended::Lost, None);
+            }
+            output = &mut work => output,
+        }
+    };
+    elector.release(lease).await;
+    (Ended::Stopped, Some(output))
+}
+
+struct Elector<'a> {
+    api: Api<Lease>,
+    election: &'a Election,
+    clock: Clock,
+}
+
+impl Elector<'_> {
+    /// Waits until the lease is ours; when the request that made it so was sent.
+    async fn acquire(&self) -> (Lease, Instant) {
+        let mut seen: Option<Seen> = None;
+        loop {
+            let sent_at = Instant::now();
+            match tokio::time::timeout(REQUEST, self.try_acquire(&mut seen)).await {
+                Ok(Ok(Some(lease))) => return (lease, sent_at),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "cannot ask for the lease"),
+                Err(_) => tracing::warn!("cannot ask for the lease: no answer"),
+            }
+            tokio::time::sleep(ROUND).await;
+        }
+    }
+
+    async fn try_acquire(&self, seen: &mut Option<Seen>) -> Result<Option<Lease>, Error> {
+        let failed = |error| Error::api("ask for the lease", error);
+        let Some(lease) = self.api.get_opt(&self.election.name).await.map_err(failed)? else {
+            let lease = self.held(None, 0);
+            return match self.api.create(&PostParams::default(), &lease).await {
+                Ok(lease) => Ok(Some(lease)),
+                Err(error) if code(&error) == Some(409) => Ok(None),
+                Err(error) => Err(failed(error)),
+            };
+        };
+        let is_same =
+            |seen: &Seen| seen.lease.metadata.resource_version == lease.metadata.resource_version;
+        if !seen.as_ref().is_some_and(is_same) {
+            *seen = Some(Seen { lease: lease.clone(), since: Instant::now() });
+        }
+        let spec = lease.spec.clone().unwrap_or_default();
+        let is_free = spec.holder_identity.as_deref().unwrap_or_default().is_empty();
+        let holds = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok());
+        let holds = holds.map_or(HOLDS, Duration::from_secs);
+        let is_over = seen.as_ref().is_some_and(|seen| seen.since.elapsed() > holds);
+        if !is_free && !is_over {
+            return Ok(None);
+        }
+        let transitions = spec.lease_transitions.unwrap_or(0).saturating_add(1);
+        self.replace(&self.held(Some(&lease), transitions)).await
+    }
+
+    /// Renews the lease until that fails for too long.
+    async fn renew(&self, lease: &mut Lease, mut renewed_at: Instant) {
+        loop {
+            let deadline = renewed_at + ACTS;
+            let wait = tokio::time::sleep(ROUND);
+            if tokio::time::timeout_at(deadline, wait).await.is_err() {
+                return;
+            }
+            let sent_at = Instant::now();
+            let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
+            let wanted = self.held(Some(lease), transitions.unwrap_or(0));
+            let limit = deadline.min(sent_at + REQUEST);
+            match tokio::time::timeout_at(limit, self.replace(&wanted)).await {
+                Ok(Ok(Some(renewed))) => {
+                    *lease = renewed;
+                    renewed_at = sent_at;
+                }
+                // Somebody wrote it: perhaps we, and the answer was lost.
+                Ok(Ok(None)) => match tokio::time::timeout_at(limit, self.reread()).await {
+                    Ok(Some(now)) if self.is_ours(&now) => *lease = now,
+                    Ok(Some(_)) => return,
+                    Ok(None) | Err(_) => {}
+                },
+                Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease"),
+                Err(_) => tracing::warn!("cannot renew the lease: no answer"),
+            }
+        }
+    }
+
+    async fn reread(&self) -> Option<Lease> {
+        self.api.get_opt(&self.election.name).await.ok().flatten()
+    }
+
+    fn is_ours(&self, lease: &Lease) -> bool {
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+        holder == Some(&self.election.identity)
+    }
+
+    /// Gives the lease back, so that the next one need not wait for it to run out.
+    async fn release(&self, lease: Lease) {
+        let mut free = lease;
+        if let Some(spec) = &mut free.spec {
+            spec.holder_identity = None;
+            spec.lease_duration_seconds = Some(1);
+        }
+        match tokio::time::timeout(REQUEST, self.replace(&free)).await {
+            Ok(Ok(Some(_))) => tracing::info!(lease = self.election.name, "gave the lease back"),
+            Ok(Ok(None) | Err(_)) | Err(_) => {
+                tracing::warn!(lease = self.election.name, "could not give the lease back");
+            }
+        }
+    }
+
+    /// Writes the lease if nobody wrote it meanwhile; none if somebody did.
+    async fn replace(&self, lease: &Lease) -> Result<Option<Lease>, Error> {
+        let params = PostParams::default();
+        match self.api.replace(&self.election.name, &params, lease).await {
+            Ok(lease) => Ok(Some(lease)),
+            Err(error) if matches!(code(&error), Some(404 | 409)) => Ok(None),
+            Err(error) => Err(Error::api("write the lease", error)),
+        }
+    }
+
+    /// The lease, held by us as of now.
+    fn held(&self, before: Option<&Lease>, transitions: i32) -> Lease {
+        let now = show_micros(self.clock.now_ms());
+        let spec = before.and_then(|lease| lease.spec.clone()).unwrap_or_default();
+        let acquired = match before.filter(|lease| self.is_ours(lease)) {
+            Some(_) => spec.acquire_time.map(|time| json!(time)),
+            None => None,
+        };
+        let version = before.and_then(|lease| lease.metadata.resource_version.clone());
+        let lease: Value = json!({
+            "metadata": {
+                "name": self.election.name,
+                "namespace": self.election.namespace,
+                "resourceVersion": version,
+            },
+            "spec": {
+                "holderIdentity": self.election.identity,
+                "leaseDurationSeconds": HOLDS.as_secs(),
+                "acquireTime": acquired.unwrap_or_else(|| json!(now)),
+                "renewTime": now,
+                "leaseTransitions": transitions,
+            },
+        });
+        serde_json::from_value(lease).unwrap_or_default()
+    }
+}

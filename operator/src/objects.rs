@@ -1,0 +1,103 @@
+//! Child objects at the API: read, applied, deleted.
+
+use kube::Client;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+    PropagationPolicy,
+};
+use serde_json::Value;
+
+use crate::error::{Error, code};
+use crate::kind::Kind;
+use crate::names::{CLUSTER_LABEL, MANAGER};
+
+/// The objects of one namespace.
+#[derive(Clone)]
+pub struct Objects {
+    client: Client,
+    namespace: String,
+}
+
+impl Objects {
+    /// Those of this namespace.
+    pub fn new(client: &Client, namespace: &str) -> Objects {
+        Objects { client: client.clone(), namespace: namespace.to_owned() }
+    }
+
+    fn api(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource())
+    }
+
+    /// All objects of a kind that carry a cluster's label, as they are now.
+    ///
+    /// # Errors
+    /// The API failed.
+    pub async fn of_cluster(&self, kind: Kind, cluster: &str) -> Result<Vec<Value>, Error> {
+        let params = ListParams::default().labels(&format!("{CLUSTER_LABEL}={cluster}"));
+        let listed = self.api(kind).list(&params).await;
+        let listed = listed.map_err(|error| Error::api(format!("list {}", kind.name()), error))?;
+        listed.items.into_iter().map(|object| as_value(kind, &object)).collect()
+    }
+
+    /// An object by name, as it is now.
+    ///
+    /// # Errors
+    /// The API failed.
+    pub async fn get(&self, kind: Kind, name: &str) -> Result<Option<Value>, Error> {
+        let found = self.api(kind).get_opt(name).await;
+        let found =
+            found.map_err(|error| Error::api(format!("get {} {name}", kind.name()), error))?;
+        found.map(|object| as_value(kind, &object)).transpose()
+    }
+
+    /// Makes an object what it is to be; what it is then.
+    ///
+    /// # Errors
+    /// The API failed or refused.
+    pub async fn apply(&self, kind: Kind, name: &str, object: &Value) -> Result<Value, Error> {
+        let params = PatchParams::apply(MANAGER).force();
+        let applied = self.api(kind).patch(name, &params, &Patch::Apply(object)).await;
+        let applied =
+            applied.map_err(|error| Error::api(format!("apply {} {name}", kind.name()), error))?;
+        as_value(kind, &applied)
+    }
+
+    /// Deletes an object if it still is the one of this uid; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// The API failed or refused.
+    pub async fn delete(
+        &self,
+        kind: Kind,
+        name: &str,
+        uid: &str,
+        keeps_children: bool,
+    ) -> Result<(), Error> {
+        let propagation = match keeps_children {
+            true => PropagationPolicy::Orphan,
+            false => PropagationPolicy::Background,
+        };
+        let params = DeleteParams {
+            propagation_policy: Some(propagation),
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        match self.api(kind).delete(name, &params).await {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(code(&error), Some(404 | 409)) => Ok(()),
+            Err(error) => Err(Error::api(format!("delete {} {name}", kind.name()), error)),
+        }
+    }
+}
+
+fn as_value(kind: Kind, object: &DynamicObject) -> Result<Value, Error> {
+    let mut value = serde_json::to_value(object)
+        .map_err(|source| Error::Unreadable { what: kind.name().to_owned(), source })?;
+    // The objects of a list do not say what they are.
+    value["apiVersion"] = Value::from(kind.api_version());
+    value["kind"] = Value::from(kind.name());
+    Ok(value)
+}

@@ -1,0 +1,250 @@
+//! One look at the topics of one cluster: ask the brokers, plan, change in batches, tell.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::Api;
+use millrace_client::{Admin, ClientError, TopicChange};
+use millrace_crds::TopicStatus;
+use millrace_types::{ErrorCode, TopicId};
+
+use super::plan::{Change, Deletion, Known, Plan, Verdict, plan};
+use super::status::{is_told, status, tell};
+use super::wanted::WantedTopic;
+use crate::brokers::{self, in_time};
+use crate::cluster::reconcile::{Look, Sound};
+use crate::context::{Context, Reach};
+use crate::error::Error;
+use crate::resource::{Key, Topic};
+
+/// How many topics one request changes: enough that the way there and back does not count, few
+/// enough that a broker is not kept busy for long.
+const BATCH: usize = 500;
+
+/// The words for a broker's refusal, as the reason of a condition.
+const REASONS: [(ErrorCode, &str); 4] = [
+    (ErrorCode::InvalidConfig, "InvalidConfig"),
+    (ErrorCode::InvalidTopicException, "InvalidName"),
+    (ErrorCode::InvalidUpdateVersion, "ChangedMeanwhile"),
+    (ErrorCode::PolicyViolation, "TooMany"),
+];
+
+/// What a look at topics has come to.
+#[derive(Debug, Default)]
+pub struct Synced {
+    /// Resources as they are after their status was written.
+    pub topics: Vec<Topic>,
+    /// When to look again though nothing was seen to change.
+    pub again: Option<Duration>,
+}
+
+/// Brings the topics of a cluster to what their resources say.
+///
+/// `is_complete` says whether all resources are known: only then may one be missed.
+///
+/// # Errors
+/// The API or a broker failed; to be tried again.
+pub async fn sync<C: Reach>(
+    context: &Context<C>,
+    cluster: &Key,
+    look: &Look,
+    topics: &[Arc<WantedTopic>],
+    is_complete: bool,
+) -> Result<Synced, Error> {
+    let sound = match look {
+        Look::Absent => return absent(context, cluster, topics).await,
+        Look::Refused => None,
+        Look::Sound(sound) => Some(sound),
+    };
+    let host = sound.filter(|it| !it.wanted.spec.paused).and_then(|it| host(it));
+    let (Some(sound), Some(host), true) = (sound, host, is_complete) else {
+        return not_now(context, cluster, sound.map(|it| &**it), topics).await;
+    };
+    let mut admin = brokers::admin(&context.connect, &host, sound.wanted.internal_port());
+    let limit = context.options.broker_timeout;
+    let state = in_time("read topics", limit, admin.state(None)).await?;
+    let watches = |namespace: &str| context.options.watches(namespace);
+    let mut plan = plan(Known {
+        topics: &state.topics,
+        wanted: topics,
+        allowed: &sound.wanted.spec.topic_namespaces,
+        cluster,
+        watches: &watches,
+        now_ms: context.clock.now_ms(),
+    });
+    let changed = change(context, cluster, &mut admin, &mut plan).await;
+    let deleted = match &changed {
+        Ok(()) => delete(context, cluster, &mut admin, &plan.deletions).await,
+        Err(_) => Ok(()),
+    };
+    let verdicts = |topic: &WantedTopic| plan.verdicts.get(&topic.key).cloned();
+    let (topics, told) = tell_all(context, topics, verdicts).await;
+    changed.and(deleted).and(told)?;
+    let until = plan.next_at_ms.map(|at| at.saturating_sub(context.clock.now_ms()).max(0));
+    let until = until.map(|ms| Duration::from_millis(ms.unsigned_abs()));
+    let compare = context.options.compare_topics;
+    Ok(Synced { topics, again: Some(until.map_or(compare, |until| until.min(compare))) })
+}
+
+/// A broker that serves.
+fn host(sound: &Sound) -> Option<String> {
+    let (wanted, seen) = (&sound.wanted, &sound.seen);
+    wanted.brokers().find_map(|id| {
+        seen.state(id)?;
+        seen.pod(&wanted.key.name, id)?.address().map(str::to_owned)
+    })
+}
+
+async fn absent<C: Reach>(
+    context: &Context<C>,
+    cluster: &Key,
+    topics: &[Arc<WantedTopic>],
+) -> Result<Synced, Error> {
+    let (reason, message) = if context.options.watches(&cluster.namespace) {
+        ("ClusterNotFound", format!("there is no Cluster {cluster}"))
+    } else {
+        let message =
+            format!("the operator does not look after the namespace of Cluster {cluster}");
+        ("ClusterNotWatched", message)
+    };
+    let verdict = |_: &WantedTopic| Some(waiting(reason, message.clone()));
+    let (topics, told) = tell_all(context, topics, verdict).await;
+    told.map(|()| Synced { topics, again: None })
+}
+
+/// Tells those of whom nothing was told yet what they wait for. The others stay as they are: a
+/// broker that restarts does not change what its topics are.
+async fn not_now<C: Reach>(
+    context: &Context<C>,
+    cluster: &Key,
+    sound: Option<&Sound>,
+    topics: &[Arc<WantedTopic>],
+) -> Result<Synced, Error> {
+    let (reason, message) = match sound {
+        None => ("ClusterInvalid", format!("Cluster {cluster} is not sound: look at its status")),
+        Some(sound) if sound.wanted.spec.paused => {
+            ("ClusterPaused", format!("Cluster {cluster} is paused"))
+        }
+        Some(_) => ("ClusterNotReady", format!("no broker of Cluster {cluster} serves yet")),
+    };
+    let verdict = |topic: &WantedTopic| (!is_told(topic)).then(|| waiting(reason, message.clone()));
+    let (topics, told) = tell_all(context, topics, verdict).await;
+    told.map(|()| Synced { topics, again: Some(Duration::from_secs(1)) })
+}
+
+fn waiting(reason: &'static str, message: String) -> Verdict {
+    Verdict { is_ready: false, reason, message, id: None, partitions: None }
+}
+
+async fn tell_all<C: Reach>(
+    context: &Context<C>,
+    topics: &[Arc<WantedTopic>],
+    verdict: impl Fn(&WantedTopic) -> Option<Verdict>,
+) -> (Vec<Topic>, Result<(), Error>) {
+    let now_ms = context.clock.now_ms();
+    let statuses: Vec<(Arc<WantedTopic>, TopicStatus)> = topics
+        .iter()
+        .filter_map(|topic| {
+            let mut verdict = verdict(topic)?;
+            // What is not known at the moment is told as it was.
+            if verdict.reason.starts_with("Cluster") {
+                verdict.id = topic.status.topic_id.as_deref().and_then(TopicId::parse);
+                verdict.partitions = topic.status.partitions;
+            }
+            Some((Arc::clone(topic), status(topic, &verdict, now_ms)))
+        })
+        .collect();
+    tell(context, statuses).await
+}
+
+/// Makes the changes; what the brokers refuse becomes the verdict of its resource.
+async fn change<C: Reach>(
+    context: &Context<C>,
+    cluster: &Key,
+    admin: &mut Admin<C>,
+    plan: &mut Plan,
+) -> Result<(), Error> {
+    for batch in plan.changes.chunks(BATCH) {
+        let changes: Vec<TopicChange> = batch.iter().map(|it| it.change.clone()).collect();
+        for Change { change, reason, .. } in batch {
+            tracing::info!(%cluster, topic = change.name, reason, "changes topic");
+        }
+        let limit = context.options.broker_timeout;
+        let outcomes = match in_time("change topics", limit, admin.apply_topics(&changes)).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                // Whether they were changed is not known, so nothing is told of them now.
+                forget(&mut plan.verdicts, &plan.changes);
+                return Err(error);
+            }
+        };
+        context.metrics.changed_topics(outcomes.len());
+        for (change, outcome) in batch.iter().zip(outcomes) {
+            let Some(key) = &change.resource else { continue };
+            let Some(verdict) = plan.verdicts.get_mut(key) else { continue };
+            match outcome {
+                Ok(id) => verdict.id = Some(id),
+                Err(error) => *verdict = refused(&error, verdict),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn forget(verdicts: &mut BTreeMap<Key, Verdict>, changes: &[Change]) {
+    for key in changes.iter().filter_map(|change| change.resource.as_ref()) {
+        verdicts.remove(key);
+    }
+}
+
+fn refused(error: &ClientError, before: &Verdict) -> Verdict {
+    let (reason, message) = if let ClientError::Refused { code, message, .. } = error {
+        let words = message.clone().unwrap_or_else(|| code.to_string());
+        let known = REASONS.iter().find(|(of, _)| of == code);
+        (known.map_or("Refused", |(_, reason)| *reason), words)
+    } else {
+        ("Refused", crate::error::chain(error))
+    };
+    Verdict { is_ready: false, reason, message, ..before.clone() }
+}
+
+/// Deletes the topics whose time is over, after one more look for their resources at the API
+/// itself: what was watched may be old.
+async fn delete<C: Reach>(
+    context: &Context<C>,
+    cluster: &Key,
+    admin: &mut Admin<C>,
+    deletions: &[Deletion],
+) -> Result<(), Error> {
+    let mut ids: Vec<TopicId> = Vec::new();
+    for Deletion { topic, id, owner } in deletions {
+        let key = owner.key();
+        let api: Api<Topic> = Api::namespaced(context.client.clone(), &key.namespace);
+        let found = api.get_opt(&key.name).await;
+        let found = found.map_err(|error| Error::api(format!("get Topic {key}"), error))?;
+        // The resource, or one of the same name that takes the topic over.
+        let wants = |it: &WantedTopic| {
+            it.uid == owner.uid || (it.topic == *topic && it.cluster == *cluster)
+        };
+        if found.map(|it| WantedTopic::read(&it)).is_some_and(|it| wants(&it)) {
+            tracing::warn!(%cluster, topic, "is wanted again, and is not deleted");
+            continue;
+        }
+        tracing::info!(%cluster, topic, owner = %key, "deletes topic: its grace is over");
+        ids.push(*id);
+    }
+    for batch in ids.chunks(BATCH) {
+        let limit = context.options.broker_timeout;
+        for outcome in in_time("delete topics", limit, admin.delete_topics(batch)).await? {
+            match outcome {
+                Ok(_) | Err(ClientError::Refused { code: ErrorCode::UnknownTopicId, .. }) => {}
+                Err(source) => {
+                    return Err(Error::Broker { what: "delete a topic".to_owned(), source });
+                }
+            }
+        }
+        context.metrics.changed_topics(batch.len());
+    }
+    Ok(())
+}

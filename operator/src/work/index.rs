@@ -1,0 +1,150 @@
+//! The resources as far as watches have told of them: which clusters there are, and all topics.
+//!
+//! It is what lets 10,000 topics be compared without reading them again. It may be old; nothing is
+//! deleted on its word alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::resource::{Cluster, Key};
+use crate::topic::wanted::WantedTopic;
+
+/// What is known of the resources.
+#[derive(Debug)]
+pub struct Index {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Each cluster with what a change of is worth a look.
+    clusters: BTreeMap<Key, (String, i64)>,
+    topics: BTreeMap<Key, Arc<WantedTopic>>,
+    /// The topics that name each cluster.
+    by_cluster: BTreeMap<Key, BTreeSet<Key>>,
+    /// Watches of topics that have not told of all yet.
+    unlisted: BTreeSet<String>,
+}
+
+impl Index {
+    /// An index of these namespaces, which knows nothing yet; empty for all namespaces.
+    pub fn new(namespaces: &[String]) -> Index {
+        let all = if namespaces.is_empty() { vec![String::new()] } else { namespaces.to_vec() };
+        let state = State { unlisted: all.into_iter().collect(), ..State::default() };
+        Index { state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a cluster; whether it is new or wants something else than before.
+    pub fn note_cluster(&self, cluster: &Cluster) -> bool {
+        let metadata = &cluster.metadata;
+        let worth = (metadata.uid.clone().unwrap_or_default(), metadata.generation.unwrap_or(0));
+        let before = self.lock().clusters.insert(cluster.key(), worth.clone());
+        before != Some(worth) || metadata.deletion_timestamp.is_some()
+    }
+
+    /// Forgets a cluster.
+    pub fn forget_cluster(&self, key: &Key) {
+        self.lock().clusters.remove(key);
+    }
+
+    /// Notes a topic, unless a later reading of it is known; whether it is new or wants something
+    /// else than before, and so is worth a look.
+    pub fn note_topic(&self, topic: WantedTopic) -> bool {
+        let mut state = self.lock();
+        let before = state.topics.get(&topic.key).cloned();
+        let version = |text: &str| text.parse::<u64>().unwrap_or(0);
+        if let Some(before) = &before {
+            let is_same = before.uid == topic.uid;
+            if is_same && version(&before.resource_version) > version(&topic.resource_version) {
+                return false;
+            }
+            if before.cluster != topic.cluster {
+                state.unlink(before);
+            }
+        }
+        let is_worth_it =
+            before.is_none_or(|it| it.uid != topic.uid || it.generation != topic.generation);
+        let named = state.by_cluster.entry(topic.cluster.clone()).or_default();
+        named.insert(topic.key.clone());
+        state.topics.insert(topic.key.clone(), Arc::new(topic));
+        is_worth_it
+    }
+
+    /// Forgets a topic; the cluster that it named.
+    pub fn forget_topic(&self, key: &Key) -> Option<Key> {
+        let mut state = self.lock();
+        let topic = state.topics.remove(key)?;
+        state.unlink(&topic);
+        Some(topic.cluster.clone())
+    }
+
+    /// A watch begins to tell of all topics of a namespace (empty: of all).
+    pub fn begin_listing(&self, namespace: &str) {
+        self.lock().unlisted.insert(namespace.to_owned());
+    }
+
+    /// A watch has told of all topics of a namespace: those it did not tell of are gone. The
+    /// clusters that these named.
+    pub fn end_listing(&self, namespace: &str, told: &BTreeSet<Key>) -> BTreeSet<Key> {
+        let mut state = self.lock();
+        state.unlisted.remove(namespace);
+        let is_gone = |key: &&Key| {
+            (namespace.is_empty() || key.namespace == namespace) && !told.contains(*key)
+        };
+        let gone: Vec<Key> = state.topics.keys().filter(is_gone).cloned().collect();
+        let mut clusters = BTreeSet::new();
+        for key in gone {
+            if let Some(topic) = state.topics.remove(&key) {
+                state.unlink(&topic);
+                clusters.insert(topic.cluster.clone());
+            }
+        }
+        clusters
+    }
+
+    /// Whether all topics are known.
+    pub fn is_complete(&self) -> bool {
+        self.lock().unlisted.is_empty()
+    }
+
+    /// The topics that name a cluster, by where they are.
+    pub fn topics_of(&self, cluster: &Key) -> Vec<Arc<WantedTopic>> {
+        let state = self.lock();
+        let keys = state.by_cluster.get(cluster).into_iter().flatten();
+        keys.filter_map(|key| state.topics.get(key)).cloned().collect()
+    }
+
+    /// All clusters that are there or are named by topics.
+    pub fn clusters(&self) -> Vec<Key> {
+        let state = self.lock();
+        let all: BTreeSet<&Key> = state.clusters.keys().chain(state.by_cluster.keys()).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// Whether a cluster is there or named by a topic.
+    pub fn names(&self, cluster: &Key) -> bool {
+        let state = self.lock();
+        state.clusters.contains_key(cluster) || state.by_cluster.contains_key(cluster)
+    }
+
+    /// How many clusters and topics are known.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.clusters.len(), state.topics.len())
+    }
+}
+
+impl State {
+    fn unlink(&mut self, topic: &WantedTopic) {
+        if let Some(named) = self.by_cluster.get_mut(&topic.cluster) {
+            named.remove(&topic.key);
+            if named.is_empty() {
+                self.by_cluster.remove(&topic.cluster);
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The watches: what changes at the API wakes a worker.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt, pin_mut};
+use kube::api::{Api, DynamicObject};
+use kube::core::{ApiResource, NamespaceResourceScope, PartialObjectMeta, Resource};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+
+use super::{Cause, Shop};
+use crate::context::Reach;
+use crate::kind::Kind;
+use crate::names::{CLUSTER_LABEL, MANAGER};
+use crate::resource::{Cluster, Key, Topic};
+use crate::topic::wanted::WantedTopic;
+
+/// All watches, each to be run as a task.
+pub(super) fn all<C: Reach>(shop: &Arc<Shop<C>>) -> Vec<BoxFuture<'static, ()>> {
+    let namespaces = &shop.context.options.namespaces;
+    let scopes = if namespaces.is_empty() { vec![String::new()] } else { namespaces.clone() };
+    let mut watches = Vec::new();
+    for scope in scopes {
+        watches.push(clusters(Arc::clone(shop), scope.clone()).boxed());
+        watches.push(topics(Arc::clone(shop), scope.clone()).boxed());
+        for kind in Kind::ALL {
+            watches.push(children(Arc::clone(shop), scope.clone(), kind).boxed());
+        }
+    }
+    watches
+}
+
+fn api<C, K>(shop: &Shop<C>, scope: &str) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    let client = shop.context.client.clone();
+    if scope.is_empty() { Api::all(client) } else { Api::namespaced(client, scope) }
+}
+
+async fn clusters<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
+    let events = watch(api::<C, Cluster>(&shop, &scope), watcher::Config::default());
+    let mut told = BTreeSet::new();
+    each(&shop, "Cluster", events, |event: Event<Cluster>| match event {
+        Event::Init => told.clear(),
+        Event::InitApply(cluster) | Event::Apply(cluster) => {
+            told.insert(cluster.key());
+            if shop.index.note_cluster(&cluster) {
+                shop.wake(&cluster.key(), Cause::Cluster);
+            }
+        }
+        Event::Delete(cluster) => {
+            shop.index.forget_cluster(&cluster.key());
+            shop.wake(&cluster.key(), Cause::Cluster);
+        }
+        Event::InitDone => {
+            // What was missed while nothing was watched is found by looking at all.
+            let is_here = |key: &Key| scope.is_empty() || key.namespace == scope;
+            for key in shop.index.clusters().into_iter().filter(is_here) {
+                if !told.contains(&key) {
+                    shop.index.forget_cluster(&key);
+                }
+                shop.wake(&key, Cause::Cluster);
+            }
+        }
+    })
+    .await;
+}
+
+async fn topics<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
+    let events = watch(api::<C, Topic>(&shop, &scope), watcher::Config::default());
+    let mut told = BTreeSet::new();
+    let mut is_listing = false;
+    each(&shop, "Topic", events, |event: Event<Topic>| match event {
+        Event::Init => {
+            is_listing = true;
+            told.clear();
+            shop.index.begin_listing(&scope);
+        }
+        Event::InitApply(topic) | Event::Apply(topic) => {
+            let topic = WantedTopic::read(&topic);
+            let cluster = topic.cluster.clone();
+            if is_listing {
+                told.insert(topic.key.clone());
+            }
+            if shop.index.note_topic(topic) {
+                shop.wake(&cluster, Cause::Topics);
+            }
+        }
+        Event::Delete(topic) => {
+            if let Some(cluster) = shop.index.forget_topic(&topic.key()) {
+                shop.wake(&cluster, Cause::Topics);
+            }
+        }
+        Event::InitDone => {
+            is_listing = false;
+            shop.index.end_listing(&scope, &told);
+            told.clear();
+            for cluster in shop.index.clusters() {
+                shop.wake(&cluster, Cause::Topics);
+            }
+        }
+    })
+    .await;
+}
+
+/// Child objects: only their labels are read, to know whose they are.
+async fn children<C: Reach>(shop: Arc<Shop<C>>, scope: String, kind: Kind) {
+    let client = shop.context.client.clone();
+    let resource: ApiResource = kind.resource();
+    let api: Api<PartialObjectMeta<DynamicObject>> = if scope.is_empty() {
+        Api::all_with(client, &resource)
+    } else {
+        Api::namespaced_with(client, &scope, &resource)
+    };
+    let ours = format!("app.kubernetes.io/managed-by={MANAGER}");
+    let events = watch(api, watcher::Config::default().labels(&ours));
+    each(&shop, kind.name(), events, |event| match event {
+        Event::Apply(object) | Event::Delete(object) => {
+            let labels = object.metadata.labels.as_ref();
+            let namespace = object.metadata.namespace.clone();
+            if let (Some(name), Some(namespace)) =
+                (labels.and_then(|it| it.get(CLUSTER_LABEL)), namespace)
+            {
+                shop.wake(&Key { namespace, name: name.clone() }, Cause::Cluster);
+            }
+        }
+        Event::Init | Event::InitApply(_) => {}
+        Event::InitDone => shop.wake_all(),
+    })
+    .await;
+}
+
+/// Hands on events until the operator stops; a watch that breaks begins anew.
+async fn each<C: Reach, K: Send + 'static>(
+    shop: &Shop<C>,
+    what: &'static str,
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+    mut take: impl FnMut(Event<K>),
+) {
+    let events = events.default_backoff();
+    pin_mut!(events);
+    loop {
+        let event = tokio::select! { biased;
+            () = shop.stop.cancelled() => return,
+            event = events.next() => event,
+        };
+        match event {
+            Some(Ok(event)) => take(event),
+            Some(Err(error)) => {
+                let error = crate::error::chain(&error);
+                tracing::warn!(kind = what, error, "watch broke, begins anew");
+            }
+            None => return,
+        }
+        let (clusters, topics) = shop.index.counts();
+        shop.context.metrics.known(clusters, topics);
+    }
+}

@@ -1,0 +1,105 @@
+//! One worker: looks at one cluster and its topics whenever it is woken, and from time to time.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Bell, Shop};
+use crate::cluster::reconcile::{Look, reconcile};
+use crate::context::Reach;
+use crate::error::{Error, chain};
+use crate::resource::Key;
+use crate::topic::sync::sync;
+use crate::topic::wanted::WantedTopic;
+
+/// How long a worker waits for what comes together with what it was woken by.
+const GATHERS: Duration = Duration::from_millis(20);
+/// The first wait after a failed look; each further one is twice as long.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// The longest wait after a failed look.
+const RETRY_LAST: Duration = Duration::from_secs(30);
+
+/// What a worker has seen last, to spare it looks at the cluster when only topics changed.
+struct Memory {
+    look: Option<Look>,
+    looked_at: Instant,
+    failures: u32,
+}
+
+/// Works until the operator stops, or nobody names the cluster any more.
+pub(super) async fn run<C: Reach>(shop: Arc<Shop<C>>, key: Key, bell: Arc<Bell>) {
+    let mut memory = Memory { look: None, looked_at: Instant::now(), failures: 0 };
+    let mut next = Instant::now();
+    loop {
+        tokio::select! { biased;
+            () = shop.stop.cancelled() => return,
+            () = bell.notify.notified() => tokio::time::sleep(GATHERS).await,
+            () = tokio::time::sleep_until(next) => {}
+        }
+        let outcome = tokio::select! { biased;
+            () = shop.stop.cancelled() => return,
+            outcome = look(&shop, &key, &bell, &mut memory) => outcome,
+        };
+        let wait = match outcome {
+            Ok(wait) => {
+                memory.failures = 0;
+                wait
+            }
+            Err(error) => {
+                memory.look = None;
+                memory.failures = memory.failures.saturating_add(1);
+                let wait = RETRY_FIRST.saturating_mul(1 << (memory.failures - 1).min(10));
+                tracing::warn!(cluster = %key, error = chain(&error), "look failed, again later");
+                wait.min(RETRY_LAST)
+            }
+        };
+        if matches!(memory.look, Some(Look::Absent)) && shop.dismiss(&key) {
+            return;
+        }
+        next = Instant::now() + wait;
+    }
+}
+
+/// One look; when to look again though nobody woke us.
+async fn look<C: Reach>(
+    shop: &Shop<C>,
+    key: &Key,
+    bell: &Bell,
+    memory: &mut Memory,
+) -> Result<Duration, Error> {
+    // Closed only when the operator ends.
+    let _turn = shop.looks.acquire().await;
+    let context = &shop.context;
+    let started = Instant::now();
+    let resync = context.options.resync;
+    let is_for_cluster = bell.is_for_cluster.swap(false, Ordering::SeqCst);
+    let is_due = |memory: &Memory| memory.looked_at + wait_of(memory, resync) <= Instant::now();
+    if is_for_cluster || memory.look.is_none() || is_due(memory) {
+        let looked = reconcile(context, key).await;
+        context.metrics.looked("cluster", looked.is_ok(), started.elapsed().as_secs_f64());
+        memory.look = Some(looked?);
+        memory.looked_at = Instant::now();
+    }
+    let Some(look) = &memory.look else { return Ok(RETRY_FIRST) };
+    let topics = shop.index.topics_of(key);
+    let synced = sync(context, key, look, &topics, shop.index.is_complete()).await;
+    context.metrics.looked("topics", synced.is_ok(), started.elapsed().as_secs_f64());
+    let synced = synced?;
+    for topic in &synced.topics {
+        shop.index.note_topic(WantedTopic::read(topic));
+    }
+    let left =
+        (memory.looked_at + wait_of(memory, resync)).saturating_duration_since(Instant::now());
+    Ok(synced.again.map_or(left, |again| again.min(left)))
+}
+
+/// How long a look at the cluster holds.
+fn wait_of(memory: &Memory, resync: Duration) -> Duration {
+    match &memory.look {
+        Some(Look::Sound(sound)) => sound.again.map_or(resync, |again| again.min(resync)),
+        Some(Look::Absent | Look::Refused) => resync,
+        None => Duration::ZERO,
+    }
+}
