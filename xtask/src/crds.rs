@@ -7,15 +7,21 @@ use millrace_crds::definition;
 
 use crate::step::root;
 
-/// Writes `crds/*.yaml`.
+/// Where they stand: beside their types, and in the chart, which cannot reach out of its folder.
+const FOLDERS: [&str; 2] = ["crds", "charts/millrace/files/crds"];
+
+/// Writes `crds/*.yaml` and the chart's copies.
 ///
 /// # Errors
 /// A file cannot be written.
 pub fn write() -> Result<String> {
     let mut names = Vec::new();
-    for (name, text) in definition::files() {
-        fs::write(root().join("crds").join(name), text)?;
-        names.push(format!("crds/{name}"));
+    for folder in FOLDERS {
+        fs::create_dir_all(root().join(folder))?;
+        for (name, text) in definition::files() {
+            fs::write(root().join(folder).join(name), text)?;
+            names.push(format!("{folder}/{name}"));
+        }
     }
     Ok(format!("wrote {}", names.join(", ")))
 }

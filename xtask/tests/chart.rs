@@ -122,7 +122,7 @@ fn manifests(dir: &str) -> Vec<(String, String)> {
 #[test]
 fn definitions_are_those_of_the_types() {
     let (ours, types) = (manifests("charts/millrace/files/crds"), manifests("crds"));
-    let copy = "cp crds/*.yaml charts/millrace/files/crds/";
+    let copy = "run `cargo xtask crds`";
     assert!(ours == types, "charts/millrace/files/crds differs from crds: {copy}");
     for (set, is_kept) in [("crds.keep=true", true), ("crds.keep=false", false)] {
         let Some(output) = template("definitions", &[set]) else { return };
