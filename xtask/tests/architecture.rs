@@ -12,6 +12,7 @@ use serde_json::Value;
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("millrace-types", &[]),
     ("millrace-crds", &[]),
+    ("millrace-apiserver", &[]),
     ("millrace-wire", &["types"]),
     ("millrace-client", &["types", "wire"]),
     ("millrace-log", &["types", "wire"]),
