@@ -104,7 +104,7 @@ impl Prepared {
         }
         let lock = lock()?;
         let images = build_images()?;
-        let cluster = Cluster::make(engine)?;
+        let mut cluster = Cluster::make(engine)?;
         cluster.install(&images)?;
         Ok(Some(Ready { cluster, _lock: lock }))
     }
@@ -215,7 +215,7 @@ impl Cluster {
     }
 
     /// Loads the images and installs the chart.
-    fn install(&self, images: &[image::Built]) -> Result<()> {
+    fn install(&mut self, images: &[image::Built]) -> Result<()> {
         let start = Instant::now();
         if let Some(kind) = &self.kind {
             for image in images {
@@ -236,6 +236,8 @@ impl Cluster {
             let dir = self.collect("install")?;
             bail!("the chart was not installed; what was there is in {}", dir.display());
         }
+        let variable = namespace::OPERATOR_VARIABLE.to_owned();
+        self.environment.push((variable, helm::RELEASE.to_owned()));
         say(&format!("images loaded, chart installed in {:.0} s", start.elapsed().as_secs_f64()));
         Ok(())
     }
