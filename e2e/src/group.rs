@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::program::Program;
 
 /// How long members may take to agree on something; far above what any needs.
-const AGREE_MAX: Duration = Duration::from_secs(60);
+const AGREE_MAX: Duration = Duration::from_secs(120);
 /// How long an agreement must hold to count as one.
 const AGREED_FOR: Duration = Duration::from_millis(400);
 

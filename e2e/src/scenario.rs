@@ -18,7 +18,7 @@ pub const PARTITIONS: i32 = 4;
 /// Long enough that members on a busy machine do not lose it by chance.
 const SESSION: Duration = Duration::from_secs(6);
 /// How long a feeder may take for its records.
-const FED_MAX: Duration = Duration::from_secs(20);
+const FED_MAX: Duration = Duration::from_secs(60);
 
 /// Where a scenario plays.
 #[derive(Clone, Copy, Debug)]
