@@ -1,5 +1,7 @@
 //! Does one step of a plan. Every step may be done twice, or be the last that is done.
 
+use serde_json::Value;
+
 use super::plan::Action;
 use super::seen::{Seen, text};
 use super::wanted::Wanted;
@@ -9,6 +11,7 @@ use crate::error::Error;
 use crate::kind::Kind;
 use crate::names::CLUSTER_LABEL;
 use crate::objects::Objects;
+use crate::same;
 
 /// What a step has led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +38,18 @@ pub async fn execute<C: Reach>(
     match action {
         Action::Apply { kind, name, object } => {
             let is_new = seen.object(*kind, name).is_none();
-            if is_new && let Some(words) = taken(&objects, *kind, name, &wanted.key.name).await? {
+            if is_new && let Some(words) = taken(&objects, *kind, name, wanted).await? {
                 return Ok(Done::Refused(words));
             }
             context.metrics.write("apply", kind.name());
             match objects.apply(*kind, name, object).await {
                 Ok(now) => {
+                    // Else the same step would be taken again and again.
+                    let left = same::difference(object, &now);
                     seen.objects.insert((*kind, name.clone()), now);
-                    Ok(Done::Seen)
+                    Ok(left.map_or(Done::Seen, |field| {
+                        Done::Refused(format!("the API server does not keep {field}"))
+                    }))
                 }
                 // Gone or made anew meanwhile: look again.
                 Err(error) if error.status() == Some(409) => Ok(Done::Later),
@@ -80,19 +87,25 @@ fn is_refusal(status: Option<u16>) -> bool {
     matches!(status, Some(400 | 403 | 405 | 413 | 415 | 422))
 }
 
-/// Why a name cannot be used: somebody else's object has it. An object of ours would carry our
-/// label, and have been seen.
+/// Why a name cannot be used: somebody else's object has it. An object of ours carries our label, so
+/// that it was seen, or has this resource as an owner.
 async fn taken(
     objects: &Objects,
     kind: Kind,
     name: &str,
-    cluster: &str,
+    wanted: &Wanted,
 ) -> Result<Option<String>, Error> {
+    let cluster = &wanted.key.name;
     if kind == Kind::PersistentVolumeClaim {
         return Ok(None);
     }
     let Some(object) = objects.get(kind, name).await? else { return Ok(None) };
-    if super::seen::label(&object, CLUSTER_LABEL) == Some(cluster) {
+    // Somebody may have taken the label off what belongs to this very resource.
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let is_owner = |owner: &Value| text(owner, "/uid") == Some(&wanted.uid);
+    if super::seen::label(&object, CLUSTER_LABEL) == Some(cluster)
+        || owners.is_some_and(|owners| owners.iter().any(is_owner))
+    {
         return Ok(None);
     }
     let uid = text(&object, "/metadata/uid").unwrap_or("?");

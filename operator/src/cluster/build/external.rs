@@ -53,9 +53,10 @@ fn service(wanted: &Wanted, listener: &Listener, broker: Option<i32>) -> Value {
         },
         "selector": selector,
         "ports": [port],
-        // A broker's own address must not depend on its being ready: a client that knows it waits.
-        "publishNotReadyAddresses": broker.is_some(),
     });
+    // A broker's own address must not depend on its being ready: a client that knows it waits.
+    // The API server keeps no `false`, so it is not said.
+    put(&mut spec, "publishNotReadyAddresses", broker.map(|_| true));
     put(&mut spec, "loadBalancerClass", &listener.load_balancer_class);
     put(&mut spec, "loadBalancerSourceRanges", &listener.source_ranges);
     let mut rest = json!({ "metadata": { "labels": labels }, "spec": spec });
