@@ -16,7 +16,7 @@ use super::wanted::Wanted;
 use crate::kind::Kind;
 use crate::{names, same};
 
-mod configs;
+pub mod configs;
 mod external_addresses;
 mod rollout;
 mod storage;

@@ -13,6 +13,7 @@ use super::plan::{Change, Deletion, Known, Plan, Verdict, plan};
 use super::status::{is_told, status, tell};
 use super::wanted::WantedTopic;
 use crate::brokers::{self, in_time};
+use crate::cluster::plan::configs;
 use crate::cluster::reconcile::{Look, Sound};
 use crate::context::{Context, Reach};
 use crate::error::Error;
@@ -37,6 +38,8 @@ pub struct Synced {
     pub topics: Vec<Topic>,
     /// When to look again though nothing was seen to change.
     pub again: Option<Duration>,
+    /// Whether somebody has set other configs on the brokers than the cluster's resource says.
+    pub has_foreign_configs: bool,
 }
 
 /// Brings the topics of a cluster to what their resources say.
@@ -84,7 +87,9 @@ pub async fn sync<C: Reach>(
     let until = plan.next_at_ms.map(|at| at.saturating_sub(context.clock.now_ms()).max(0));
     let until = until.map(|ms| Duration::from_millis(ms.unsigned_abs()));
     let compare = context.options.compare_topics;
-    Ok(Synced { topics, again: Some(until.map_or(compare, |until| until.min(compare))) })
+    let again = Some(until.map_or(compare, |until| until.min(compare)));
+    let has_foreign_configs = configs::differ(&sound.wanted, &state);
+    Ok(Synced { topics, again, has_foreign_configs })
 }
 
 /// A broker that serves.
@@ -110,7 +115,7 @@ async fn absent<C: Reach>(
     };
     let verdict = |_: &WantedTopic| Some(waiting(reason, message.clone()));
     let (topics, told) = tell_all(context, topics, verdict).await;
-    told.map(|()| Synced { topics, again: None })
+    told.map(|()| Synced { topics, ..Synced::default() })
 }
 
 /// Tells those of whom nothing was told yet what they wait for. The others stay as they are: a
@@ -130,7 +135,7 @@ async fn not_now<C: Reach>(
     };
     let verdict = |topic: &WantedTopic| (!is_told(topic)).then(|| waiting(reason, message.clone()));
     let (topics, told) = tell_all(context, topics, verdict).await;
-    told.map(|()| Synced { topics, again: Some(Duration::from_secs(1)) })
+    told.map(|()| Synced { topics, again: Some(Duration::from_secs(1)), ..Synced::default() })
 }
 
 fn waiting(reason: &'static str, message: String) -> Verdict {

@@ -87,6 +87,10 @@ async fn look<C: Reach>(
     let synced = sync(context, key, look, &topics, shop.index.is_complete()).await;
     context.metrics.looked("topics", synced.is_ok(), started.elapsed().as_secs_f64());
     let synced = synced?;
+    if synced.has_foreign_configs {
+        // The next look is at the cluster, too. It comes no sooner: brokers may refuse.
+        bell.is_for_cluster.store(true, Ordering::SeqCst);
+    }
     for topic in &synced.topics {
         shop.index.note_topic(WantedTopic::read(topic));
     }

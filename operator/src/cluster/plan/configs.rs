@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use millrace_client::State;
+
 use super::{Action, Plan, Step, Wait};
 use crate::cluster::seen::Seen;
 use crate::cluster::wanted::Wanted;
@@ -19,7 +21,18 @@ pub(super) fn set(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step>
         }
         return None;
     };
-    let mut changes: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let changes = changes(wanted, state);
+    let reason = "the brokers have other values than spec.config".to_owned();
+    (!changes.is_empty()).then_some(Step { action: Action::SetConfigs(changes), reason })
+}
+
+/// Whether the brokers have other configs than the resource says.
+pub fn differ(wanted: &Wanted, state: &State) -> bool {
+    !changes(wanted, state).is_empty()
+}
+
+fn changes(wanted: &Wanted, state: &State) -> BTreeMap<String, Option<String>> {
+    let mut changes = BTreeMap::new();
     for (name, value) in &wanted.dynamic {
         if state.configs.get(name).map(|it| it.trim()) != Some(value.trim()) {
             changes.insert(name.clone(), Some(value.clone()));
@@ -28,6 +41,5 @@ pub(super) fn set(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step>
     for name in state.configs.keys().filter(|name| !wanted.dynamic.contains_key(*name)) {
         changes.insert(name.clone(), None);
     }
-    let reason = "the brokers have other values than spec.config".to_owned();
-    (!changes.is_empty()).then_some(Step { action: Action::SetConfigs(changes), reason })
+    changes
 }
