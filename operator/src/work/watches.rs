@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, pin_mut};
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ObjectMeta};
 use kube::core::{ApiResource, NamespaceResourceScope, PartialObjectMeta, Resource};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
+use millrace_crds::API_VERSION;
 
 use super::{Cause, Shop};
 use crate::context::Reach;
@@ -119,18 +120,23 @@ async fn children<C: Reach>(shop: Arc<Shop<C>>, scope: String, kind: Kind) {
     let events = watch(api, watcher::Config::default().labels(&ours));
     each(&shop, kind.name(), events, |event| match event {
         Event::Apply(object) | Event::Delete(object) => {
-            let labels = object.metadata.labels.as_ref();
             let namespace = object.metadata.namespace.clone();
-            if let (Some(name), Some(namespace)) =
-                (labels.and_then(|it| it.get(CLUSTER_LABEL)), namespace)
-            {
-                shop.wake(&Key { namespace, name: name.clone() }, Cause::Cluster);
+            if let (Some(name), Some(namespace)) = (cluster_of(&object.metadata), namespace) {
+                shop.wake(&Key { namespace, name }, Cause::Cluster);
             }
         }
         Event::Init | Event::InitApply(_) => {}
         Event::InitDone => shop.wake_all(),
     })
     .await;
+}
+
+/// Whose a child object is: as its label says, or its owner if somebody has taken the label off.
+fn cluster_of(metadata: &ObjectMeta) -> Option<String> {
+    let label = metadata.labels.as_ref().and_then(|labels| labels.get(CLUSTER_LABEL));
+    let mut owners = metadata.owner_references.iter().flatten();
+    let owner = owners.find(|it| it.kind == "Cluster" && it.api_version == API_VERSION);
+    label.or(owner.map(|it| &it.name)).cloned()
 }
 
 /// Hands on events until the operator stops; a watch that breaks begins anew.
