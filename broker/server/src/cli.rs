@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::console::{Place, TryArgs};
 use crate::dev::DevArgs;
 use crate::process::StartArgs;
 use crate::telemetry::LogFormat;
@@ -16,7 +17,7 @@ pub struct Cli {
     #[arg(long, global = true, value_enum, default_value = "text", env = "MILLRACE_LOG_FORMAT")]
     pub log_format: LogFormat,
     /// Which log lines are written, such as `info` or `info,millrace_server::net=debug`; by
-    /// default `info`, and `warn` in laptop mode.
+    /// default `info`, and `warn` in laptop mode and for clients.
     #[arg(long, global = true, env = "MILLRACE_LOG")]
     pub log: Option<String>,
     /// What to do.
@@ -33,6 +34,12 @@ pub enum Command {
     Check(StartArgs),
     /// Starts one broker on this machine from a manifest, with its topics.
     Dev(DevArgs),
+    /// Writes each line of the standard input as a record of a topic.
+    Produce(Place),
+    /// Prints all records of a topic that are there.
+    Consume(Place),
+    /// Writes a record to a topic and reads it back, again and again until that succeeds.
+    Try(TryArgs),
 }
 
 /// The environment variables that stand for a flag.

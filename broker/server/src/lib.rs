@@ -10,6 +10,7 @@ pub mod blocking;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod console;
 pub mod coordinator_log;
 pub mod dev;
 pub mod env;

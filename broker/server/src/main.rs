@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use millrace_server::cli::{self, Cli, Command};
-use millrace_server::{dev, process, telemetry, variables};
+use millrace_server::{console, dev, process, telemetry, variables};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -25,8 +25,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    let is_quiet = matches!(cli.command, Command::Dev(_));
-    let log = cli.log.as_deref().unwrap_or(if is_quiet { "warn" } else { "info" });
+    let is_server = matches!(cli.command, Command::Start(_) | Command::Check(_) | Command::Try(_));
+    let log = cli.log.as_deref().unwrap_or(if is_server { "info" } else { "warn" });
     telemetry::start(cli.log_format, log)?;
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     for variable in variables::unknown(names, &cli::variables()) {
@@ -36,5 +36,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Start(args) => process::run(process::start(args)),
         Command::Check(args) => process::check(args),
         Command::Dev(args) => process::run(dev::run(args)),
+        Command::Produce(place) => process::run(console::produce(place)),
+        Command::Consume(place) => process::run(console::consume(place)),
+        Command::Try(args) => process::run(console::try_out(args)),
     }
 }

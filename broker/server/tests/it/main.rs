@@ -1,6 +1,7 @@
 //! A broker behind its doors, and clients that mean it ill.
 
 mod connections;
+mod console;
 mod data_path;
 mod describe;
 mod disks;

@@ -41,6 +41,11 @@ impl BrokerProcess {
         BrokerProcess { child, address, _dir: dir }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
