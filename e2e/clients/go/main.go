@@ -1,6 +1,7 @@
 // Command client drives franz-go: `suite BOOTSTRAP FEATURE...` checks features one by one, `member`
-// and `feed` do what the Rust tests tell them line by line (see clients/python/roles.py), `rest` does
-// nothing until it is told to end: a pod in which the others can be started.
+// and `feed` do what the Rust tests tell them line by line (see clients/python/roles.py), `describe`,
+// `create` and `set` look at and change what an administrator sees, `rest` does nothing until it is
+// told to end: a pod in which the others can be started.
 package main
 
 import (
@@ -30,6 +31,12 @@ func main() {
 		member(words[1], words[2], words[3], optionsOf(words[4:]))
 	case "feed":
 		feed(words[1], words[2], optionsOf(words[3:]))
+	case "describe":
+		describe(words[1])
+	case "create":
+		createTopic(words[1], words[2], words[3])
+	case "set":
+		setConfig(words[1], words[2], words[3])
 	case "rest":
 		end := make(chan os.Signal, 1)
 		signal.Notify(end, syscall.SIGTERM, os.Interrupt)
