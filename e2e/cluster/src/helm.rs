@@ -32,3 +32,14 @@ pub fn install(chart: &Path) -> Vec<String> {
 pub fn helm(words: &[&str]) -> Result<String> {
     run(Command::new("helm").args(words).arg(format!("--namespace={SYSTEM}")))
 }
+
+/// Installs the chart as it is when dropped, whatever a test has done to the release.
+#[derive(Debug)]
+pub struct Installed;
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        // Tests after this one say what is missing.
+        let _ = run(Command::new("helm").args(install(&chart())));
+    }
+}

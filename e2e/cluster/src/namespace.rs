@@ -1,5 +1,6 @@
 //! A test's own namespace, and the frame that every test runs in.
 
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +21,25 @@ pub const OPERATOR_VARIABLE: &str = "MILLRACE_E2E_OPERATOR";
 pub struct Namespace {
     /// Its name.
     pub name: String,
+}
+
+/// A further namespace of a test; removed when dropped.
+#[derive(Debug)]
+pub struct Further(Namespace);
+
+impl Deref for Further {
+    type Target = Namespace;
+
+    fn deref(&self) -> &Namespace {
+        &self.0
+    }
+}
+
+impl Drop for Further {
+    fn drop(&mut self) {
+        // It may be gone already: some tests are about that.
+        let _ = self.0.remove();
+    }
 }
 
 /// Runs a test in a namespace of its own, which is removed afterwards.
@@ -68,7 +88,20 @@ impl Namespace {
     fn create(test: &str) -> Result<Namespace> {
         // A namespace of the same name may still be going.
         let unique = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() % 1_000_000;
-        let name = format!("{}-{unique}", test.replace('_', "-"));
+        Namespace::make(format!("{}-{unique}", test.replace('_', "-")))
+    }
+
+    /// A namespace of this very name, for as long as the answer is kept.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn named(name: &str) -> Result<Further> {
+        // One that an earlier run has left may still be going.
+        kubectl::run(&["delete", "namespace", name, "--ignore-not-found", "--timeout=120s"])?;
+        Namespace::make(name.to_owned()).map(Further)
+    }
+
+    fn make(name: String) -> Result<Namespace> {
         let object = json!({
             "apiVersion": "v1",
             "kind": "Namespace",

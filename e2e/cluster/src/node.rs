@@ -5,8 +5,9 @@
 
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use millrace_peers::{run, toolchain};
+use serde_json::Value;
 
 use crate::namespace::{CLUSTER_VARIABLE, is_true};
 use crate::{kubectl, wait};
@@ -97,6 +98,41 @@ impl Drop for Fault {
             say(&format!("{}: the fault is not undone: {error:#}", self.node));
         }
     }
+}
+
+/// Kills the first process of a pod's container as a crash does.
+///
+/// # Errors
+/// The pod does not run, or on a node that is not ours.
+pub fn kill_process(pod: &Value) -> Result<()> {
+    let (node, process) = process_of(pod)?;
+    on_node(node, &["kill", "-KILL", &process]).map(drop)
+}
+
+/// The memory that a pod's first process takes, in KiB.
+///
+/// # Errors
+/// The pod does not run, or on a node that is not ours.
+pub fn resident_kib(pod: &Value) -> Result<f64> {
+    let (node, process) = process_of(pod)?;
+    let status = on_node(node, &["cat", &format!("/proc/{process}/status")])?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// The node of a pod, and there the id of its container's first process.
+fn process_of(pod: &Value) -> Result<(&str, String)> {
+    let node = pod["spec"]["nodeName"].as_str().context("no node")?;
+    let id = pod["status"]["containerStatuses"][0]["containerID"].as_str();
+    let id = id.and_then(|id| id.split_once("//")).context("no container")?.1;
+    let format = ["--output=go-template", "--template={{.info.pid}}"];
+    let process = on_node(node, &["crictl", "inspect", format[0], format[1], id])?;
+    Ok((node, process.trim().to_owned()))
+}
+
+fn on_node(node: &str, words: &[&str]) -> Result<String> {
+    ensure!(node.starts_with(crate::kind::NAME), "{node} is no node of our cluster");
+    run(Command::new("docker").args(["exec", node]).args(words))
 }
 
 /// Waits until Kubernetes has noticed that the node does not answer.

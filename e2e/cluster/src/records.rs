@@ -33,6 +33,55 @@ pub fn feed(mut program: Program, prefix: &str, count: usize, partitions: usize)
     Ok(acked)
 }
 
+/// A `feed` that writes now and then.
+pub struct Writer {
+    program: Program,
+    prefix: String,
+    partitions: usize,
+    written: usize,
+}
+
+impl Writer {
+    /// Takes over a `feed` that writes `PREFIX-NUMBER` over the partitions 0..`partitions`.
+    pub fn start(program: Program, prefix: &str, partitions: usize) -> Writer {
+        Writer { program, prefix: prefix.to_owned(), partitions, written: 0 }
+    }
+
+    /// Writes `count` values more and waits until all are acknowledged.
+    ///
+    /// # Errors
+    /// Not all are acknowledged in time.
+    pub fn write(&mut self, count: usize) -> Result<Values> {
+        for number in self.written..self.written + count {
+            let partition = number.checked_rem(self.partitions).context("no partitions")?;
+            self.program.say(&format!("{partition} {}-{number}", self.prefix))?;
+        }
+        self.written += count;
+        let (start, mut acked) = (Instant::now(), Values::new());
+        while acked.len() < count {
+            let so_far = acked.len();
+            ensure!(start.elapsed() < wait::MAX, "{so_far} of {count} after {:?}", wait::MAX);
+            if let Some(line) = self.program.hear(Duration::from_secs(1))? {
+                let rest = line.strip_prefix("acked ");
+                let rest = rest.with_context(|| format!("a producer said {line:?}"))?;
+                acked.insert(told(rest)?.2);
+            }
+        }
+        Ok(acked)
+    }
+
+    /// Ends the program.
+    ///
+    /// # Errors
+    /// It has something else to say.
+    pub fn end(mut self) -> Result<()> {
+        self.program.say("leave")?;
+        let heard = self.program.hear_all(wait::MAX)?;
+        ensure!(heard == ["left"], "a producer said {heard:?}");
+        Ok(())
+    }
+}
+
 /// Lets a `member` consume until it has seen all of these values; it then commits and leaves.
 ///
 /// # Errors

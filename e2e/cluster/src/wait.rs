@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 /// How long anything may take; generous, because two cores carry all nodes.
 pub const MAX: Duration = Duration::from_secs(120);
 /// How long to let the cluster be between two looks.
-const PAUSE: Duration = Duration::from_millis(250);
+pub const PAUSE: Duration = Duration::from_millis(250);
 
 /// Looks until there is an answer; what the last look saw stands in the error.
 ///

@@ -16,17 +16,6 @@ const BOOTSTRAP: &str = "quickstart-bootstrap:9092";
 /// What the next version's definition has.
 const NEXT: &str = "the definition of the next version";
 
-/// Installs the chart as it is, whatever happened before.
-struct Installed;
-
-impl Drop for Installed {
-    fn drop(&mut self) {
-        let words = helm::install(&helm::chart());
-        // Tests after this one say what is missing.
-        let _ = run(std::process::Command::new("helm").args(words));
-    }
-}
-
 /// A copy of the chart with another definition of `Cluster`.
 fn next_version(dir: &Path) -> Result<()> {
     let _ = fs::remove_dir_all(dir);
@@ -50,7 +39,11 @@ fn body(namespace: &Namespace) -> Result<()> {
     let inside = Inside::start(namespace)?;
     let orders = feed(inside.verb("feed", &[BOOTSTRAP, "orders"])?, "order", 100, 3)?;
 
-    let _installed = Installed;
+    let installed = helm::Installed;
+    // It makes a cluster of its own and takes it away again.
+    helm::helm(&["test", helm::RELEASE, "--timeout=5m"])?;
+    let left = kubectl::run(&["get", "clusters.millrace.io,pods", "--all-namespaces"])?;
+    ensure!(!left.contains("millrace-test-client"), "the test left something: {left}");
     let next = evidence::dir().join("next-chart");
     next_version(&next)?;
     let next = next.display().to_string();
@@ -67,7 +60,7 @@ fn body(namespace: &Namespace) -> Result<()> {
     })?;
     // Without the operator everything serves on.
     consume(inside.verb("member", &[BOOTSTRAP, "without", "orders"])?, &orders)?;
-    drop(Installed);
+    drop(installed);
     feed(inside.verb("feed", &[BOOTSTRAP, "orders"])?, "later", 100, 3)?;
     namespace.wait_for("clusters.millrace.io", "quickstart", "Ready")?;
     let now = namespace.get("pod", "quickstart-0")?["metadata"]["uid"].clone();

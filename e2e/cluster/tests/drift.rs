@@ -1,0 +1,92 @@
+//! Whatever somebody edits or deletes is put right, and the broker serves on all the while.
+
+use anyhow::{Result, ensure};
+use millrace_e2e_cluster::cluster::{BOOTSTRAP, CLUSTERS, shop};
+use millrace_e2e_cluster::inside::Inside;
+use millrace_e2e_cluster::namespace::{Namespace, check_with_operator};
+use millrace_e2e_cluster::records::{consume, feed};
+use millrace_e2e_cluster::wait;
+use serde_json::json;
+
+const CHILDREN: [(&str, &str); 7] = [
+    ("serviceaccount", "shop"),
+    ("service", "shop-brokers"),
+    ("service", "shop-bootstrap"),
+    ("networkpolicy", "shop"),
+    ("poddisruptionbudget", "shop"),
+    ("configmap", "shop-config"),
+    ("statefulset", "shop"),
+];
+
+/// Edits: object, patch, and where its effect shows.
+const EDITS: [(&str, &str, &str, &str); 6] = [
+    (
+        "service",
+        "shop-bootstrap",
+        r#"{"spec":{"selector":{"millrace.io/cluster":"other"}}}"#,
+        "/spec/selector",
+    ),
+    (
+        "service",
+        "shop-brokers",
+        r#"{"metadata":{"labels":{"millrace.io/cluster":null}}}"#,
+        "/metadata/labels",
+    ),
+    ("networkpolicy", "shop", r#"{"spec":{"ingress":[]}}"#, "/spec/ingress"),
+    ("poddisruptionbudget", "shop", r#"{"spec":{"maxUnavailable":0}}"#, "/spec/maxUnavailable"),
+    ("configmap", "shop-config", r#"{"data":{"server.properties":"broken"}}"#, "/data"),
+    ("statefulset", "shop", r#"{"spec":{"replicas":0}}"#, "/spec/replicas"),
+];
+
+fn deleted(namespace: &Namespace) -> Result<()> {
+    for (kind, name) in CHILDREN {
+        let before = namespace.uid(kind, name)?;
+        // Pods of a StatefulSet stay, as with somebody who knows a little.
+        namespace.kubectl(&["delete", kind, name, "--cascade=orphan"])?;
+        wait::until(&format!("{kind} {name} there again"), wait::MAX, || {
+            let now = namespace.uid(kind, name)?;
+            Ok(if now == before { Err("the old one".to_owned()) } else { Ok(()) })
+        })?;
+    }
+    Ok(())
+}
+
+fn edited(namespace: &Namespace) -> Result<()> {
+    for (kind, name, patch, place) in EDITS {
+        let part = || {
+            let object = namespace.get(kind, name)?;
+            anyhow::Ok(object.pointer(place).cloned().unwrap_or_default())
+        };
+        let before = part()?;
+        namespace.kubectl(&["patch", kind, name, "--type=merge", &format!("--patch={patch}")])?;
+        wait::until(&format!("{place} of {kind} {name} put right"), wait::MAX, || {
+            let now = part()?;
+            Ok(if now == before { Ok(()) } else { Err(now.to_string()) })
+        })?;
+    }
+    Ok(())
+}
+
+fn body(namespace: &Namespace) -> Result<()> {
+    shop(namespace, &json!({}))?;
+    let uid = namespace.uid("pod", "shop-0")?;
+    let inside = Inside::start(namespace)?;
+    let mut written = feed(inside.verb("feed", &[BOOTSTRAP, "orders"])?, "before", 30, 3)?;
+    deleted(namespace)?;
+    namespace.wait_for(CLUSTERS, "shop", "Ready")?;
+    namespace.ensure_unharmed("shop-0", &uid)?;
+    written.extend(feed(inside.verb("feed", &[BOOTSTRAP, "orders"])?, "between", 30, 3)?);
+    edited(namespace)?;
+    // A StatefulSet without replicas takes the pod along; it comes back to its volume.
+    namespace.wait_for("pod", "shop-0", "Ready")?;
+    namespace.wait_for(CLUSTERS, "shop", "Ready")?;
+    written.extend(feed(inside.verb("feed", &[BOOTSTRAP, "orders"])?, "after", 30, 3)?);
+    let events = namespace.list("events.events.k8s.io", "")?;
+    ensure!(events.len() < 200, "{} events of a few repairs", events.len());
+    consume(inside.verb("member", &[BOOTSTRAP, "all", "orders"])?, &written)
+}
+
+#[test]
+fn what_somebody_changes_is_put_right() -> Result<()> {
+    check_with_operator("drift", body)
+}
