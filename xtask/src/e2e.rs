@@ -28,6 +28,9 @@ pub struct Options {
     /// Removes what `--keep` left.
     #[arg(long)]
     down: bool,
+    /// Only measures, and prints the figures of docs/benchmarks.md.
+    #[arg(long)]
+    figures: bool,
     /// Only the tests whose name contains one of these.
     filters: Vec<String>,
 }
@@ -72,8 +75,18 @@ pub fn run(options: &Options) -> Result<bool> {
     if options.shell {
         return shell(&cluster);
     }
-    step("tests on Kubernetes", &mut cluster.tests(&options.filters))
+    if options.figures {
+        return cluster.figures();
+    }
+    let mut succeeded = step("tests on Kubernetes", &mut cluster.tests(&options.filters))?;
+    if options.filters.is_empty() {
+        succeeded &= step(FIDELITY, &mut cluster.fidelity())?;
+    }
+    Ok(succeeded)
 }
+
+/// What the API server in memory promises, tried on the real one.
+pub const FIDELITY: &str = "fidelity of the API server in memory";
 
 /// An engine that is being made while other tests run.
 pub struct Prepared {
@@ -120,6 +133,11 @@ impl Ready {
     /// The command that runs the tests.
     pub fn tests(&self) -> Command {
         self.cluster.tests(&[])
+    }
+
+    /// The command that compares the API server in memory with the real one.
+    pub fn fidelity(&self) -> Command {
+        self.cluster.fidelity()
     }
 }
 
@@ -247,6 +265,26 @@ impl Cluster {
         tests.arg("--test-threads=2").args(filters);
         tests.envs(self.environment.iter().map(|(name, value)| (name, value)));
         tests
+    }
+
+    fn fidelity(&self) -> Command {
+        let words = ["test", "-p", "millrace-apiserver", "--test", "fidelity", "--"];
+        let mut fidelity = cargo(&[words.as_slice(), &["--nocapture", "real"]].concat());
+        // The suite makes and deletes namespaces and a definition: a foreign cluster is spared.
+        if self.kind.is_some() {
+            fidelity.env("FIDELITY_KUBECONFIG", kind::kubeconfig());
+        }
+        fidelity
+    }
+
+    fn figures(&self) -> Result<bool> {
+        let mut measuring = self.tests(&["figures_of_a_real_cluster".to_owned()]);
+        measuring.env("MILLRACE_E2E_FIGURES", "1");
+        let succeeded = step("figures", &mut measuring)?;
+        if succeeded {
+            say(&fs::read_to_string(evidence::dir().join("figures.md"))?);
+        }
+        Ok(succeeded)
     }
 
     fn collect(&self, name: &str) -> Result<PathBuf> {

@@ -132,7 +132,10 @@ impl Tests {
     /// Without an engine each of these tests says that it is left out, and how to add it.
     fn run_on_kubernetes(&mut self, engine: e2e::Prepared) -> Result<()> {
         match engine.wait() {
-            Ok(Some(cluster)) => self.run("tests on Kubernetes", &mut cluster.tests()),
+            Ok(Some(cluster)) => {
+                self.run("tests on Kubernetes", &mut cluster.tests())?;
+                self.run(e2e::FIDELITY, &mut cluster.fidelity())
+            }
             Ok(None) => {
                 let words = ["test", "-p", "millrace-e2e-cluster", "--no-fail-fast"];
                 self.run("tests on Kubernetes", &mut cargo(&words))
