@@ -24,6 +24,17 @@ pub enum Fate {
     Crashes {
         /// The container's exit code.
         exit_code: i32,
+        /// Its last words.
+        message: String,
+    },
+    /// It has run and ended well, and is not started again.
+    Succeeds,
+    /// It has run and ended with an error, and is not started again.
+    Fails {
+        /// The container's exit code.
+        exit_code: i32,
+        /// Its last words.
+        message: String,
     },
     /// Its node does not answer: nothing about it changes, and a delete does not end it.
     NodeLost,
@@ -33,6 +44,7 @@ pub enum Fate {
 #[derive(Debug, Default)]
 pub struct Fates {
     usual: Fate,
+    by_uid: BTreeMap<String, Fate>,
     by_pod: BTreeMap<Key, Fate>,
     by_image: BTreeMap<String, Fate>,
     /// How long a pod takes to end after it was asked to.
@@ -58,6 +70,11 @@ impl Fates {
         };
     }
 
+    /// Sets the fate of this very pod, before all others: for a test that runs pods itself.
+    pub fn set_by_uid(&mut self, uid: &str, fate: Fate) {
+        self.by_uid.insert(uid.to_owned(), fate);
+    }
+
     /// Sets the fate of pods whose first container has this image; `None` for the usual.
     pub fn set_by_image(&mut self, image: &str, fate: Option<Fate>) {
         match fate {
@@ -66,10 +83,11 @@ impl Fates {
         };
     }
 
-    /// A pod's fate: by its name, else by its image, else the usual.
+    /// A pod's fate: by its uid, else by its name, else by its image, else the usual.
     pub fn of(&self, key: &Key, pod: &Value) -> Fate {
         let image = pod["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
-        let found = self.by_pod.get(key).or_else(|| self.by_image.get(image));
+        let found = self.by_uid.get(crate::object::meta(pod, "uid"));
+        let found = found.or_else(|| self.by_pod.get(key)).or_else(|| self.by_image.get(image));
         found.unwrap_or(&self.usual).clone()
     }
 }

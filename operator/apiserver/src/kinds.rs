@@ -81,7 +81,7 @@ pub fn prepare_new(world: &mut World, resource: &Resource, object: &mut Value) {
     match resource.plural.as_str() {
         "services" => service::prepare_new(world, object),
         "pods" => pod::prepare_new(object),
-        "persistentvolumeclaims" => claim::prepare_new(object),
+        "persistentvolumeclaims" => claim::prepare_new(world, object),
         "namespaces" => {
             object["spec"] = json!({ "finalizers": ["kubernetes"] });
             object["status"] = json!({ "phase": "Active" });

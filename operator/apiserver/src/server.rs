@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::Client;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::controllers;
@@ -13,6 +14,7 @@ use crate::faults::Faults;
 use crate::resource::ResourceId;
 use crate::service::ApiService;
 use crate::shared::Shared;
+use crate::store::Change;
 use crate::world::World;
 
 /// A server; clones are the same server.
@@ -94,12 +96,29 @@ impl ApiServer {
         self.shared.world().store.revision()
     }
 
+    /// Tells of each new revision, and of what controllers are to look at again.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.shared.world().store.subscribe()
+    }
+
+    /// All that changed after a revision, oldest first, as far as it is not forgotten.
+    pub fn changes_after(&self, revision: u64) -> Vec<Change> {
+        self.shared.world().store.changes_after(revision).cloned().collect()
+    }
+
     /// All objects of a resource, by namespace and name, past all faults.
     pub fn objects(&self, group: &str, plural: &str) -> Vec<Value> {
         let world = self.shared.world();
         let resource = ResourceId::new(group, plural);
         let all = world.store.all(&resource);
         all.map(|(_, object)| (**object).clone()).collect()
+    }
+
+    /// All objects of all resources, past all faults.
+    pub fn everything(&self) -> Vec<(ResourceId, Value)> {
+        let world = self.shared.world();
+        let all = world.store.everything();
+        all.map(|(resource, _, object)| (resource.clone(), (**object).clone())).collect()
     }
 
     /// One object, past all faults.

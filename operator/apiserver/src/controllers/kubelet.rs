@@ -12,6 +12,9 @@ use crate::object::{is_terminating, meta};
 use crate::store::Key;
 use crate::world::World;
 
+/// The address of the one node.
+const NODE_ADDRESS: &str = "172.18.0.2";
+
 /// Whether a pod is ready.
 pub fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
@@ -77,6 +80,8 @@ fn set_status(world: &mut World, pod: &mut Value, fate: &Fate) {
     let (phase, is_ready) = match fate {
         Fate::Ready => ("Running", true),
         Fate::Running | Fate::Crashes { .. } => ("Running", false),
+        Fate::Succeeds => ("Succeeded", false),
+        Fate::Fails { .. } => ("Failed", false),
         Fate::Unschedulable(_) | Fate::ImagePullFails(_) | Fate::NodeLost => ("Pending", false),
     };
     let mut scheduled = condition(&old, "PodScheduled", is_scheduled, now);
@@ -99,10 +104,11 @@ fn set_status(world: &mut World, pod: &mut Value, fate: &Fate) {
     if !is_scheduled {
         return;
     }
-    if phase == "Running" && old["podIP"].is_null() {
+    if phase != "Pending" && old["podIP"].is_null() {
         world.fates.last_address = world.fates.last_address.wrapping_add(1);
         let last = world.fates.last_address;
         pod["status"]["podIP"] = Value::from(format!("10.244.0.{last}"));
+        pod["status"]["hostIP"] = Value::from(NODE_ADDRESS);
         pod["status"]["startTime"] = Value::from(now);
     }
     let containers: Vec<Value> = pod["spec"]["containers"]
@@ -138,6 +144,8 @@ fn container_status(container: &Value, old: &Value, fate: &Fate, is_ready: bool)
             let why = "back-off 10s restarting failed container";
             (waiting("CrashLoopBackOff", why), restarts.max(1))
         }
+        Fate::Succeeds => (terminated(0, "Completed", ""), restarts),
+        Fate::Fails { exit_code, message } => (terminated(*exit_code, "Error", message), restarts),
         Fate::Ready | Fate::Running | Fate::Unschedulable(_) | Fate::NodeLost => {
             (json!({ "running": {} }), restarts)
         }
@@ -151,8 +159,16 @@ fn container_status(container: &Value, old: &Value, fate: &Fate, is_ready: bool)
         "started": is_ready,
         "state": state,
     });
-    if let Fate::Crashes { exit_code } = fate {
-        status["lastState"] = json!({ "terminated": { "exitCode": exit_code, "reason": "Error" } });
+    if let Fate::Crashes { exit_code, message } = fate {
+        status["lastState"] = terminated(*exit_code, "Error", message);
     }
     status
+}
+
+fn terminated(exit_code: i32, reason: &str, message: &str) -> Value {
+    let mut ended = json!({ "exitCode": exit_code, "reason": reason });
+    if !message.is_empty() {
+        ended["message"] = Value::from(message);
+    }
+    json!({ "terminated": ended })
 }

@@ -28,6 +28,7 @@ pub fn step(world: &mut World) {
         .collect();
     for (key, set) in sets {
         if !is_terminating(&set) {
+            adopt(world, &key, &set);
             make_missing(world, &key, &set);
             drop_surplus(world, &key, &set);
             replace_outdated(world, &key, &set);
@@ -68,6 +69,31 @@ fn pods(world: &World, key: &Key, set: &Value) -> Vec<(u64, Key, Arc<Value>)> {
 
 fn first(set: &Value) -> u64 {
     set["spec"]["ordinals"]["start"].as_u64().unwrap_or(0)
+}
+
+/// Takes over pods of its names that have no owner: an earlier set left them behind.
+fn adopt(world: &mut World, key: &Key, set: &Value) {
+    let Some(resource) = resource_of(world, "", "pods") else { return };
+    for ordinal in first(set)..first(set) + replicas(set) {
+        let place = (key.0.clone(), format!("{}-{ordinal}", key.1));
+        let Some(pod) = world.store.get(&resource.id(), &place).cloned() else { continue };
+        if object::owners(&pod).next().is_none() && !is_terminating(&pod) {
+            let mut adopted = (*pod).clone();
+            set_meta(&mut adopted, "ownerReferences", reference(set));
+            system::put(world, &resource, &place, adopted);
+        }
+    }
+}
+
+fn reference(set: &Value) -> Value {
+    json!([{
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "name": object::name(set),
+        "uid": object::meta(set, "uid"),
+        "controller": true,
+        "blockOwnerDeletion": true,
+    }])
 }
 
 fn make_missing(world: &mut World, key: &Key, set: &Value) {
@@ -116,15 +142,7 @@ fn pod_of(set: &Value, name: &str, ordinal: u64) -> Value {
         REVISION: revision(set),
     });
     merge_labels(&mut pod, &labels);
-    let owner = json!([{
-        "apiVersion": "apps/v1",
-        "kind": "StatefulSet",
-        "name": object::name(set),
-        "uid": object::meta(set, "uid"),
-        "controller": true,
-        "blockOwnerDeletion": true,
-    }]);
-    set_meta(&mut pod, "ownerReferences", owner);
+    set_meta(&mut pod, "ownerReferences", reference(set));
     pod["spec"]["hostname"] = Value::from(name);
     pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
     let mut volumes = pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();

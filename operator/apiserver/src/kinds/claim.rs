@@ -13,6 +13,8 @@ use crate::world::World;
 /// The finalizer that keeps a claim while a pod uses it.
 pub const PROTECTION: &str = "kubernetes.io/pvc-protection";
 
+const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
+
 const SIZE: &str = ".spec.resources.requests.storage";
 
 /// Fills in a claim's defaults.
@@ -20,10 +22,16 @@ pub fn fill_defaults(object: &mut Value) {
     lay_under(&mut object["spec"], &json!({ "volumeMode": "Filesystem" }));
 }
 
-/// A new claim is pending and protected.
-pub fn prepare_new(object: &mut Value) {
+/// A new claim is pending and protected, and of the default class if it names none.
+pub fn prepare_new(world: &World, object: &mut Value) {
     add_finalizer(object, PROTECTION);
     object["status"] = json!({ "phase": "Pending" });
+    let classes = ResourceId::new("storage.k8s.io", "storageclasses");
+    let is_default = |class: &Value| class["metadata"]["annotations"][DEFAULT_CLASS] == "true";
+    let usual = world.store.all(&classes).find(|(_, class)| is_default(class));
+    if let (true, Some(((_, name), _))) = (object["spec"]["storageClassName"].is_null(), usual) {
+        object["spec"]["storageClassName"] = Value::from(name.clone());
+    }
 }
 
 /// A class that was given by the server stays.
