@@ -62,6 +62,19 @@ impl Objects {
         as_value(kind, &applied)
     }
 
+    /// Makes an object what it is to be where applying is refused because of what somebody else put
+    /// into its lists: these become ours as a whole. What it is then.
+    ///
+    /// # Errors
+    /// The API failed or refused.
+    pub async fn overwrite(&self, kind: Kind, name: &str, object: &Value) -> Result<Value, Error> {
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..Default::default() };
+        let written = self.api(kind).patch(name, &params, &Patch::Merge(object)).await;
+        let written = written
+            .map_err(|error| Error::api(format!("overwrite {} {name}", kind.name()), error))?;
+        as_value(kind, &written)
+    }
+
     /// Deletes an object if it still is the one of this uid; one that is gone already is no error.
     ///
     /// # Errors

@@ -42,7 +42,13 @@ pub async fn execute<C: Reach>(
                 return Ok(Done::Refused(words));
             }
             context.metrics.write("apply", kind.name());
-            match objects.apply(*kind, name, object).await {
+            let mut applied = objects.apply(*kind, name, object).await;
+            // Two ports of one name, perhaps: ours, and one that somebody made of ours.
+            if !is_new && *kind == Kind::Service && is_invalid(&applied) {
+                context.metrics.write("patch", kind.name());
+                applied = objects.overwrite(*kind, name, object).await;
+            }
+            match applied {
                 Ok(now) => {
                     // Else the same step would be taken again and again.
                     let left = same::difference(object, &now);
@@ -80,6 +86,10 @@ pub async fn execute<C: Reach>(
             Ok(Done::Seen)
         }
     }
+}
+
+fn is_invalid(applied: &Result<Value, Error>) -> bool {
+    applied.as_ref().is_err_and(|error| error.status() == Some(422))
 }
 
 /// Whether the API says no for good, and not for now.

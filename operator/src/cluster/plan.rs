@@ -99,7 +99,7 @@ pub fn plan(wanted: &Wanted, seen: &Seen) -> Plan {
         .or_else(|| external_addresses::wait(wanted, seen, &mut plan))
         .or_else(|| brokers(wanted, seen, &cluster_id, &mut plan))
         .or_else(|| storage::look_after(wanted, seen, &cluster_id, &mut plan))
-        .or_else(|| rollout::next(wanted, seen, &mut plan))
+        .or_else(|| rollout::next(wanted, seen, &mut plan).filter(|_| !are_pods_refused(seen)))
         .or_else(|| configs::set(wanted, seen, &mut plan));
     plan
 }
@@ -130,6 +130,11 @@ fn around(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
     Some(delete(*kind, name, object, "no listener needs it any more".to_owned()))
 }
 
+/// Whether the API refuses what brokers start from: a restart would bring back what is there.
+fn are_pods_refused(seen: &Seen) -> bool {
+    seen.refused.keys().any(|(kind, _)| matches!(kind, Kind::ConfigMap | Kind::StatefulSet))
+}
+
 /// The brokers' configs and their `StatefulSet`.
 fn brokers(wanted: &Wanted, seen: &Seen, cluster_id: &str, plan: &mut Plan) -> Option<Step> {
     // A plan that waits for addresses must not start brokers that do not know them.
@@ -138,7 +143,7 @@ fn brokers(wanted: &Wanted, seen: &Seen, cluster_id: &str, plan: &mut Plan) -> O
     }
     let files = config::config_map(wanted, seen, cluster_id);
     let step = apply(Kind::ConfigMap, files, seen, plan);
-    if step.is_some() {
+    if step.is_some() || are_pods_refused(seen) {
         return step;
     }
     let object = stateful_set::stateful_set(wanted, cluster_id);

@@ -23,6 +23,12 @@ use crate::resource::{Cluster, Key};
 /// How many steps one look may take: far more than a new cluster needs.
 const STEPS_MAX: usize = 5_000;
 
+/// How long the outcome of a step is waited for before the next look.
+const STEP_WAITS: Duration = Duration::from_secs(1);
+
+/// How long the API is left alone after it refused something.
+const REFUSED_WAITS: Duration = Duration::from_secs(30);
+
 /// What a look at a cluster has come to.
 #[derive(Clone, Debug)]
 pub enum Look {
@@ -50,8 +56,8 @@ pub struct Sound {
 /// # Errors
 /// The API or a broker failed; to be tried again.
 pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look, Error> {
-    // A topic that names no cluster names none that is there.
-    if key.name.is_empty() {
+    // A topic may name no cluster, or one that is not ours to look after.
+    if key.name.is_empty() || !context.options.watches(&key.namespace) {
         return Ok(Look::Absent);
     }
     let api: Api<Cluster> = Api::namespaced(context.client.clone(), &key.namespace);
@@ -77,6 +83,11 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
             tell_status(context, &cluster, &status, &plan.problems).await?;
             let again = plan.waits.iter().filter_map(|wait| wait.again_ms).min();
             let again = again.map(Duration::from_millis);
+            // What comes of a step is told by a watch; this is for when it is not.
+            let is_stepping = plan.step.is_some() && !wanted.spec.paused;
+            let again = again.or(is_stepping.then_some(STEP_WAITS));
+            // What stood in the way may go without a sign: it need not be ours.
+            let again = again.or((!seen.refused.is_empty()).then_some(REFUSED_WAITS));
             Ok(Look::Sound(Box::new(Sound { wanted, seen, again })))
         }
     }
