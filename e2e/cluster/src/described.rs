@@ -28,11 +28,16 @@ pub struct Described {
 }
 
 impl Inside {
-    /// Asks for all topics and configs.
+    /// Asks for all topics and configs. It is asked again where nobody answers yet: the network of
+    /// Kubernetes takes a moment to lead to a broker that has just become ready.
     ///
     /// # Errors
-    /// The client fails.
+    /// The client fails all the time.
     pub fn describe(&self, bootstrap: &str) -> Result<Described> {
+        wait::until("an answer to describe", wait::MAX, || self.describe_once(bootstrap).map(Ok))
+    }
+
+    fn describe_once(&self, bootstrap: &str) -> Result<Described> {
         let mut described = Described::default();
         for line in self.verb("describe", &[bootstrap])?.hear_all(wait::MAX)? {
             described.take(&line).with_context(|| format!("a client said {line:?}"))?;
