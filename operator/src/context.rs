@@ -33,6 +33,8 @@ pub struct Options {
     pub broker_image: String,
     /// How long nothing may be looked at though nothing was seen to change.
     pub resync: Duration,
+    /// How often all is listed anew though no watch broke: what a watch left out shows then.
+    pub relist: Duration,
     /// How often the topics of a broker are compared with their resources: others may change them.
     pub compare_topics: Duration,
     /// How long a broker may take to answer.
@@ -45,6 +47,7 @@ impl Default for Options {
             namespaces: Vec::new(),
             broker_image: concat!("millrace-broker:", env!("CARGO_PKG_VERSION")).to_owned(),
             resync: Duration::from_secs(300),
+            relist: Duration::from_secs(1_800),
             compare_topics: Duration::from_secs(5),
             broker_timeout: Duration::from_secs(10),
         }
@@ -52,6 +55,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The namespaces as scopes of lists and watches: one that is empty stands for all.
+    pub fn scopes(&self) -> Vec<String> {
+        if self.namespaces.is_empty() { vec![String::new()] } else { self.namespaces.clone() }
+    }
+
     /// Whether a namespace is looked after.
     pub fn watches(&self, namespace: &str) -> bool {
         self.namespaces.is_empty() || self.namespaces.iter().any(|it| it == namespace)

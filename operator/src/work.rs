@@ -70,7 +70,7 @@ pub async fn operate<C: Reach>(
 ) -> Result<(), Panicked> {
     let stop = stop.child_token();
     let shop = Arc::new(Shop {
-        index: Index::new(&context.options.namespaces),
+        index: Index::new(context.options.scopes()),
         context,
         bells: Mutex::default(),
         hire: Notify::new(),

@@ -31,7 +31,7 @@ pub struct Known<'a> {
     /// The cluster.
     pub cluster: &'a Key,
     /// Whether a namespace is looked after: what is elsewhere cannot be seen, nor missed.
-    pub watches: &'a dyn Fn(&str) -> bool,
+    pub watches: &'a (dyn Fn(&str) -> bool + Sync),
     /// Now, in milliseconds since 1970.
     pub now_ms: i64,
 }

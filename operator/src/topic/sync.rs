@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::Api;
+use kube::api::{Api, ListParams};
 use millrace_client::{Admin, ClientError, TopicChange};
 use millrace_crds::TopicStatus;
 use millrace_types::{ErrorCode, TopicId};
@@ -22,6 +22,8 @@ use crate::resource::{Key, Topic};
 /// How many topics one request changes: enough that the way there and back does not count, few
 /// enough that a broker is not kept busy for long.
 const BATCH: usize = 500;
+/// How many resources are read at once.
+const PAGE: u32 = 500;
 
 /// The words for a broker's refusal, as the reason of a condition.
 const REASONS: [(ErrorCode, &str); 4] = [
@@ -61,24 +63,29 @@ pub async fn sync<C: Reach>(
         Look::Sound(sound) => Some(sound),
     };
     let host = sound.filter(|it| !it.wanted.spec.paused).and_then(|it| host(it));
-    let (Some(sound), Some(host), true) = (sound, host, is_complete) else {
+    let (Some(sound), Some(host)) = (sound, host) else {
         return not_now(context, cluster, sound.map(|it| &**it), topics).await;
     };
+    if !is_complete {
+        // Wakes us when it is: nothing can be said before.
+        return Ok(Synced::default());
+    }
     let mut admin = brokers::admin(&context.connect, &host, sound.wanted.internal_port());
     let limit = context.options.broker_timeout;
     let state = in_time("read topics", limit, admin.state(None)).await?;
     let watches = |namespace: &str| context.options.watches(namespace);
-    let mut plan = plan(Known {
+    let known = Known {
         topics: &state.topics,
         wanted: topics,
         allowed: &sound.wanted.spec.topic_namespaces,
         cluster,
         watches: &watches,
         now_ms: context.clock.now_ms(),
-    });
+    };
+    let mut plan = plan(known);
     let changed = change(context, cluster, &mut admin, &mut plan).await;
     let deleted = match &changed {
-        Ok(()) => delete(context, cluster, &mut admin, &plan.deletions).await,
+        Ok(()) => delete(context, known, &mut admin, &plan.deletions).await,
         Err(_) => Ok(()),
     };
     let verdicts = |topic: &WantedTopic| plan.verdicts.get(&topic.key).cloned();
@@ -214,29 +221,28 @@ fn refused(error: &ClientError, before: &Verdict) -> Verdict {
     Verdict { is_ready: false, reason, message, ..before.clone() }
 }
 
-/// Deletes the topics whose time is over, after one more look for their resources at the API
-/// itself: what was watched may be old.
+/// Deletes the topics whose time is over, if a plan from what the API itself has says so, too: what
+/// was watched may be old.
 async fn delete<C: Reach>(
     context: &Context<C>,
-    cluster: &Key,
+    known: Known<'_>,
     admin: &mut Admin<C>,
     deletions: &[Deletion],
 ) -> Result<(), Error> {
+    if deletions.is_empty() {
+        return Ok(());
+    }
+    let cluster = known.cluster;
+    let now = wanted_now(context, cluster).await?;
+    let sure = plan(Known { wanted: &now, ..known }).deletions;
     let mut ids: Vec<TopicId> = Vec::new();
-    for Deletion { topic, id, owner } in deletions {
-        let key = owner.key();
-        let api: Api<Topic> = Api::namespaced(context.client.clone(), &key.namespace);
-        let found = api.get_opt(&key.name).await;
-        let found = found.map_err(|error| Error::api(format!("get Topic {key}"), error))?;
-        // The resource, or one of the same name that takes the topic over.
-        let wants = |it: &WantedTopic| {
-            it.uid == owner.uid || (it.topic == *topic && it.cluster == *cluster)
-        };
-        if found.map(|it| WantedTopic::read(&it)).is_some_and(|it| wants(&it)) {
+    for deletion in deletions {
+        let Deletion { topic, id, owner } = deletion;
+        if !sure.contains(deletion) {
             tracing::warn!(%cluster, topic, "is wanted again, and is not deleted");
             continue;
         }
-        tracing::info!(%cluster, topic, owner = %key, "deletes topic: its grace is over");
+        tracing::info!(%cluster, topic, owner = %owner.key(), "deletes topic: its grace is over");
         ids.push(*id);
     }
     for batch in ids.chunks(BATCH) {
@@ -252,4 +258,29 @@ async fn delete<C: Reach>(
         context.metrics.changed_topics(batch.len());
     }
     Ok(())
+}
+
+/// The topics that name a cluster, as the API has them now.
+async fn wanted_now<C: Reach>(
+    context: &Context<C>,
+    cluster: &Key,
+) -> Result<Vec<Arc<WantedTopic>>, Error> {
+    let mut all = Vec::new();
+    for scope in context.options.scopes() {
+        let client = context.client.clone();
+        let api: Api<Topic> =
+            if scope.is_empty() { Api::all(client) } else { Api::namespaced(client, &scope) };
+        let mut page = ListParams::default().limit(PAGE);
+        loop {
+            let listed = api.list(&page).await;
+            let listed = listed.map_err(|error| Error::api("list Topic", error))?;
+            let topics = listed.items.iter().map(WantedTopic::read);
+            all.extend(topics.filter(|it| it.cluster == *cluster).map(Arc::new));
+            match listed.metadata.continue_.filter(|it| !it.is_empty()) {
+                Some(next) => page = page.continue_token(&next),
+                None => break,
+            }
+        }
+    }
+    Ok(all)
 }

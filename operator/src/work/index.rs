@@ -22,15 +22,15 @@ struct State {
     topics: BTreeMap<Key, Arc<WantedTopic>>,
     /// The topics that name each cluster.
     by_cluster: BTreeMap<Key, BTreeSet<Key>>,
-    /// Watches of topics that have not told of all yet.
+    /// Scopes of whose topics no watch has told of all yet. Later lists leave it as it is: what is
+    /// known stays until they are complete.
     unlisted: BTreeSet<String>,
 }
 
 impl Index {
-    /// An index of these namespaces, which knows nothing yet; empty for all namespaces.
-    pub fn new(namespaces: &[String]) -> Index {
-        let all = if namespaces.is_empty() { vec![String::new()] } else { namespaces.to_vec() };
-        let state = State { unlisted: all.into_iter().collect(), ..State::default() };
+    /// An index of these scopes (one that is empty stands for all), which knows nothing yet.
+    pub fn new(scopes: Vec<String>) -> Index {
+        let state = State { unlisted: scopes.into_iter().collect(), ..State::default() };
         Index { state: Mutex::new(state) }
     }
 
@@ -80,11 +80,6 @@ impl Index {
         let topic = state.topics.remove(key)?;
         state.unlink(&topic);
         Some(topic.cluster.clone())
-    }
-
-    /// A watch begins to tell of all topics of a namespace (empty: of all).
-    pub fn begin_listing(&self, namespace: &str) {
-        self.lock().unlisted.insert(namespace.to_owned());
     }
 
     /// A watch has told of all topics of a namespace: those it did not tell of are gone. The

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, pin_mut};
 use kube::api::{Api, DynamicObject, ObjectMeta};
 use kube::core::{ApiResource, NamespaceResourceScope, PartialObjectMeta, Resource};
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use millrace_crds::API_VERSION;
+use tokio::time::Instant;
 
 use super::{Cause, Shop};
 use crate::context::Reach;
@@ -20,10 +23,8 @@ use crate::topic::wanted::WantedTopic;
 
 /// All watches, each to be run as a task.
 pub(super) fn all<C: Reach>(shop: &Arc<Shop<C>>) -> Vec<BoxFuture<'static, ()>> {
-    let namespaces = &shop.context.options.namespaces;
-    let scopes = if namespaces.is_empty() { vec![String::new()] } else { namespaces.clone() };
     let mut watches = Vec::new();
-    for scope in scopes {
+    for scope in shop.context.options.scopes() {
         watches.push(clusters(Arc::clone(shop), scope.clone()).boxed());
         watches.push(topics(Arc::clone(shop), scope.clone()).boxed());
         for kind in Kind::ALL {
@@ -42,7 +43,7 @@ where
 }
 
 async fn clusters<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
-    let events = watch(api::<C, Cluster>(&shop, &scope), watcher::Config::default());
+    let events = || watch(api::<C, Cluster>(&shop, &scope), watcher::Config::default());
     let mut told = BTreeSet::new();
     each(&shop, "Cluster", events, |event: Event<Cluster>| match event {
         Event::Init => told.clear(),
@@ -71,14 +72,13 @@ async fn clusters<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
 }
 
 async fn topics<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
-    let events = watch(api::<C, Topic>(&shop, &scope), watcher::Config::default());
+    let events = || watch(api::<C, Topic>(&shop, &scope), watcher::Config::default());
     let mut told = BTreeSet::new();
     let mut is_listing = false;
     each(&shop, "Topic", events, |event: Event<Topic>| match event {
         Event::Init => {
             is_listing = true;
             told.clear();
-            shop.index.begin_listing(&scope);
         }
         Event::InitApply(topic) | Event::Apply(topic) => {
             let topic = WantedTopic::read(&topic);
@@ -117,7 +117,7 @@ async fn children<C: Reach>(shop: Arc<Shop<C>>, scope: String, kind: Kind) {
         Api::namespaced_with(client, &scope, &resource)
     };
     let ours = format!("app.kubernetes.io/managed-by={MANAGER}");
-    let events = watch(api, watcher::Config::default().labels(&ours));
+    let events = || watch(api.clone(), watcher::Config::default().labels(&ours));
     each(&shop, kind.name(), events, |event| match event {
         Event::Apply(object) | Event::Delete(object) => {
             let namespace = object.metadata.namespace.clone();
@@ -139,29 +139,72 @@ fn cluster_of(metadata: &ObjectMeta) -> Option<String> {
     label.or(owner.map(|it| &it.name)).cloned()
 }
 
-/// Hands on events until the operator stops; a watch that breaks begins anew.
-async fn each<C: Reach, K: Send + 'static>(
+/// How long a watch that broke waits before it begins anew: twice as long each time, until none was
+/// needed for a while. There is one operator, so chance need not spread those who come back.
+#[derive(Default)]
+struct Waits {
+    count: u32,
+    last: Option<Instant>,
+}
+
+/// The first wait.
+const WAIT_FIRST: Duration = Duration::from_millis(200);
+/// The longest wait.
+const WAIT_LAST: Duration = Duration::from_secs(10);
+/// How long after the last wait the next one is the first again.
+const WAITS_FORGOTTEN: Duration = Duration::from_secs(60);
+
+impl Iterator for Waits {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        if self.last.is_some_and(|last| last.elapsed() > WAITS_FORGOTTEN) {
+            self.count = 0;
+        }
+        self.last = Some(Instant::now());
+        let wait = WAIT_FIRST.saturating_mul(1 << self.count.min(10)).min(WAIT_LAST);
+        self.count = self.count.saturating_add(1);
+        Some(wait)
+    }
+}
+
+impl Backoff for Waits {
+    /// Called for every event, also for that of beginning anew, which says nothing of its success.
+    fn reset(&mut self) {}
+}
+
+/// Hands on events until the operator stops. A watch that breaks begins anew, and one that does not
+/// from time to time, too.
+async fn each<C, K, S>(
     shop: &Shop<C>,
     what: &'static str,
-    events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+    events: impl Fn() -> S,
     mut take: impl FnMut(Event<K>),
-) {
-    let events = events.default_backoff();
-    pin_mut!(events);
+) where
+    C: Reach,
+    K: Send + 'static,
+    S: Stream<Item = watcher::Result<Event<K>>> + Send,
+{
     loop {
-        let event = tokio::select! { biased;
-            () = shop.stop.cancelled() => return,
-            event = events.next() => event,
-        };
-        match event {
-            Some(Ok(event)) => take(event),
-            Some(Err(error)) => {
-                let error = crate::error::chain(&error);
-                tracing::warn!(kind = what, error, "watch broke, begins anew");
+        let lists_again = tokio::time::sleep(shop.context.options.relist);
+        let events = events().backoff(Waits::default());
+        pin_mut!(lists_again, events);
+        loop {
+            let event = tokio::select! { biased;
+                () = shop.stop.cancelled() => return,
+                () = &mut lists_again => break,
+                event = events.next() => event,
+            };
+            match event {
+                Some(Ok(event)) => take(event),
+                Some(Err(error)) => {
+                    let error = crate::error::chain(&error);
+                    tracing::warn!(kind = what, error, "watch broke, begins anew");
+                }
+                None => break,
             }
-            None => return,
+            let (clusters, topics) = shop.index.counts();
+            shop.context.metrics.known(clusters, topics);
         }
-        let (clusters, topics) = shop.index.counts();
-        shop.context.metrics.known(clusters, topics);
     }
 }
