@@ -1,0 +1,126 @@
+//! What somebody deletes or edits of a cluster's child objects becomes what it was, also if the
+//! operator dies over it.
+
+use futures::FutureExt;
+use serde_json::{Value, json};
+
+use crate::support::World;
+use crate::support::history::{Allowed, PEACE};
+use crate::support::scenario::{Act, Scenario, survives_crashes};
+use crate::support::small::{is_ready, small};
+
+/// A child object that somebody deletes comes back.
+fn comes_back(delete: Act, restarts: usize) {
+    survives_crashes(&Scenario {
+        before: small,
+        is_before: is_ready,
+        change: delete,
+        is_done: |world| {
+            let children = [
+                ("ServiceAccount", "c"),
+                ("Service", "c-brokers"),
+                ("Service", "c-bootstrap"),
+                ("NetworkPolicy", "c"),
+                ("PodDisruptionBudget", "c"),
+                ("ConfigMap", "c-config"),
+                ("StatefulSet", "c"),
+                ("Pod", "c-0"),
+            ];
+            let is_there = |(kind, name): (&str, &str)| {
+                let object = world.object(kind, "default", name);
+                object.is_some_and(|it| it["metadata"]["deletionTimestamp"].is_null())
+            };
+            is_ready(world) && children.into_iter().all(is_there)
+        },
+        allowed: Allowed { restarts, ..PEACE },
+    });
+}
+
+#[test]
+fn children_that_are_deleted_come_back() {
+    comes_back(|world| world.delete("ServiceAccount", "default", "c").boxed(), 0);
+    comes_back(|world| world.delete("Service", "default", "c-brokers").boxed(), 0);
+    comes_back(|world| world.delete("Service", "default", "c-bootstrap").boxed(), 0);
+    comes_back(|world| world.delete("NetworkPolicy", "default", "c").boxed(), 0);
+    comes_back(|world| world.delete("PodDisruptionBudget", "default", "c").boxed(), 0);
+    comes_back(|world| world.delete("ConfigMap", "default", "c-config").boxed(), 0);
+    // These take the broker along, as the one who deletes them must know.
+    comes_back(|world| world.delete("StatefulSet", "default", "c").boxed(), 1);
+    comes_back(|world| world.delete("Pod", "default", "c-0").boxed(), 1);
+}
+
+/// A child object that somebody edits becomes what it was.
+fn is_undone(change: Act, restarts: usize) {
+    survives_crashes(&Scenario {
+        before: small,
+        is_before: is_ready,
+        change,
+        is_done: |world| {
+            let service = world.get("Service", "c-bootstrap");
+            let budget = world.get("PodDisruptionBudget", "c");
+            let set = world.get("StatefulSet", "c");
+            let map = world.get("ConfigMap", "c-config");
+            let policy = world.get("NetworkPolicy", "c");
+            let account = world.get("ServiceAccount", "c");
+            is_ready(world)
+                && service["spec"]["ports"][0]["port"] == 9092
+                && budget["spec"]["maxUnavailable"] == 1
+                && set["spec"]["replicas"] == 1
+                && map["data"]["server.properties"].as_str().is_some_and(|it| it.len() > 9)
+                && policy["spec"]["egress"].as_array().is_some_and(|it| it.len() == 2)
+                && account["automountServiceAccountToken"] == false
+        },
+        allowed: Allowed { restarts, ..PEACE },
+    });
+}
+
+#[test]
+fn children_that_are_edited_become_what_they_were() {
+    is_undone(
+        |world| {
+            let patch = json!({ "spec": { "ports": [{ "name": "internal", "port": 1 }] } });
+            edit_child(world, "Service", "c-bootstrap", patch).boxed()
+        },
+        0,
+    );
+    is_undone(
+        |world| {
+            let patch = json!({ "spec": { "maxUnavailable": 0 } });
+            edit_child(world, "PodDisruptionBudget", "c", patch).boxed()
+        },
+        0,
+    );
+    is_undone(
+        |world| {
+            let patch = json!({ "data": { "server.properties": "x" } });
+            edit_child(world, "ConfigMap", "c-config", patch).boxed()
+        },
+        0,
+    );
+    is_undone(
+        |world| {
+            let patch = json!({ "spec": { "egress": null } });
+            edit_child(world, "NetworkPolicy", "c", patch).boxed()
+        },
+        0,
+    );
+    is_undone(
+        |world| {
+            let patch = json!({ "automountServiceAccountToken": true });
+            edit_child(world, "ServiceAccount", "c", patch).boxed()
+        },
+        0,
+    );
+    // Who scales the set to nothing takes the broker down.
+    is_undone(
+        |world| {
+            let patch = json!({ "spec": { "replicas": 0 } });
+            edit_child(world, "StatefulSet", "c", patch).boxed()
+        },
+        1,
+    );
+}
+
+async fn edit_child(world: &World, kind: &str, name: &str, patch: Value) {
+    world.patch(kind, "default", name, &patch).await;
+}

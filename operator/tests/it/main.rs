@@ -1,0 +1,12 @@
+//! The operator as it is, on an API server in memory and production brokers on virtual time.
+//!
+//! One promise a file; `support` is the world that all of them share.
+
+mod crash;
+mod drift;
+mod faults;
+mod install;
+mod lease;
+mod refusals;
+mod support;
+mod topics;
