@@ -12,7 +12,7 @@ use std::fmt;
 pub struct Coverage(BTreeMap<&'static str, u64>);
 
 /// What happens in every swarm of a few hundred runs.
-pub const EXPECTED: [&str; 27] = [
+pub const EXPECTED: [&str; 28] = [
     CLEAN_STOP,
     KILL,
     POWER_CUT,
@@ -33,6 +33,7 @@ pub const EXPECTED: [&str; 27] = [
     STATIC_JOIN,
     GENERATION,
     COMMIT_FENCED,
+    LATE_COMMIT,
     "acknowledged records are there, in order, at their offset",
     "no duplicate with idempotence",
     "nothing that was never sent",
@@ -82,6 +83,8 @@ pub const STATIC_JOIN: &str = "seen: joins of static members";
 pub const GENERATION: &str = "seen: assignments";
 /// A commit of a stale member was refused.
 pub const COMMIT_FENCED: &str = "seen: stale commits refused";
+/// A commit of an earlier generation came once more, from a member that has joined again.
+pub const LATE_COMMIT: &str = "fault: late commit";
 
 impl Coverage {
     /// Something happened `count` times more.

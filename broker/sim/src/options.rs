@@ -52,6 +52,8 @@ pub struct Faults {
     pub clock_steps: bool,
     /// Whether clients stall for longer than their session.
     pub stalls: bool,
+    /// Whether commits come once more when their generation is over.
+    pub late_commits: bool,
 }
 
 impl Options {
@@ -82,6 +84,7 @@ impl Options {
                 disk_error_one_in: further.random_bool(0.2).then(|| further.random_range(5..100)),
                 clock_steps: further.random_bool(0.2),
                 stalls: rng.random_bool(0.3),
+                late_commits: further.random_bool(0.3),
             },
         }
     }

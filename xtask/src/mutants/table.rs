@@ -56,7 +56,7 @@ pub const MUTANTS: &[Mutant] = &[
         file: "broker/core/src/group/offsets/commit.rs",
         from: "    if asked == Some(group.generation) {\n        return Ok(());\n    }\n    Err(GroupError::IllegalGeneration",
         to: "    if asked.is_some() {\n        return Ok(());\n    }\n    Err(GroupError::IllegalGeneration",
-        seeds_max: 1_000,
+        seeds_max: 200,
     },
     Mutant {
         rule: "a change of the metadata is synced before it is committed",

@@ -25,10 +25,17 @@ pub async fn run(clients: Clients, number: u32) {
     let is_static = clients.options.has_static_members && number % 2 == 1;
     let instance = is_static.then(|| format!("static-{number}"));
     let instance = instance.as_deref();
+    let mut last = None;
     loop {
         let finishing = clients.is_finishing();
-        let mut member =
-            Member { clients: &clients, router: &mut router, id: &mut id, instance, generation: 0 };
+        let mut member = Member {
+            clients: &clients,
+            router: &mut router,
+            id: &mut id,
+            instance,
+            generation: 0,
+            last: &mut last,
+        };
         match member.live(&mut rng).await {
             // After the faults have stopped a whole life, from joining to a commit, must work.
             Ok(()) if finishing => {
@@ -60,6 +67,16 @@ struct Member<'a> {
     /// The name of a static member, which outlives its ids.
     instance: Option<&'a str>,
     generation: i32,
+    /// What was committed last, perhaps in an earlier generation.
+    last: &'a mut Option<Commit>,
+}
+
+/// A commit that was acknowledged.
+#[derive(Clone, Debug)]
+struct Commit {
+    generation: i32,
+    place: Place,
+    offset: i64,
 }
 
 impl Member<'_> {
@@ -83,6 +100,7 @@ impl Member<'_> {
         }
         self.clients.count(coverage::GENERATION, 1);
         self.clients.count(coverage::STATIC_JOIN, u64::from(self.instance.is_some()));
+        let late = self.last.clone().filter(|last| last.generation != self.generation);
         for _ in 0..rng.random_range(1..5) {
             within(self.heartbeat()).await?;
             for place in &owned {
@@ -91,7 +109,9 @@ impl Member<'_> {
                 let next = within(verify::fetch_from(self.router, place, from, &mut found)).await?;
                 if next > from {
                     self.stall(rng).await;
-                    if let Err(failure) = within(self.commit(place, next)).await {
+                    let commit =
+                        Commit { generation: self.generation, place: place.clone(), offset: next };
+                    if let Err(failure) = within(self.commit(&commit)).await {
                         let is_stale = matches!(
                             failure,
                             Failure::Refused(
@@ -106,11 +126,28 @@ impl Member<'_> {
                     positions.insert(place.clone(), next);
                     let (group, place) = (GROUP.to_owned(), place.clone());
                     self.clients.record(Event::Committed { group, place, offset: next });
+                    *self.last = Some(commit);
                 }
+            }
+            if let Some(late) = &late {
+                self.commit_late(late).await?;
             }
             tokio::time::sleep(Duration::from_millis(rng.random_range(10..1_000))).await;
         }
         Ok(())
+    }
+
+    /// Sends a commit of an earlier generation once more, as one that was long on its way. Its
+    /// offset is old news, so the broker may not take it.
+    async fn commit_late(&mut self, late: &Commit) -> Result<(), Failure> {
+        if !self.clients.options.faults.late_commits || self.clients.is_finishing() {
+            return Ok(());
+        }
+        self.clients.count(coverage::LATE_COMMIT, 1);
+        match within(self.commit(late)).await {
+            Ok(()) | Err(Failure::Refused(ErrorCode::IllegalGeneration)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Does nothing for a while, perhaps longer than its session, with what it read in its hands.
@@ -205,17 +242,17 @@ impl Member<'_> {
         accepted(reply.read::<heartbeat::Request<'_>>()?.error_code)
     }
 
-    async fn commit(&mut self, place: &Place, offset: i64) -> Result<(), Failure> {
+    async fn commit(&mut self, commit: &Commit) -> Result<(), Failure> {
         let request = offset_commit::Request {
             group_id: GROUP.into(),
-            generation_id_or_member_epoch: self.generation,
+            generation_id_or_member_epoch: commit.generation,
             member_id: self.id.as_str().into(),
             group_instance_id: self.instance.map(Into::into),
             topics: vec![offset_commit::RequestTopic {
-                name: place.topic.as_str().into(),
+                name: commit.place.topic.as_str().into(),
                 partitions: vec![offset_commit::RequestTopicPartition {
-                    partition_index: place.partition,
-                    committed_offset: offset,
+                    partition_index: commit.place.partition,
+                    committed_offset: commit.offset,
                     committed_metadata: Some("".into()),
                     ..Default::default()
                 }],
