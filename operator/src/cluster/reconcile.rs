@@ -26,6 +26,9 @@ const STEPS_MAX: usize = 5_000;
 /// How long the outcome of a step is waited for before the next look.
 const STEP_WAITS: Duration = Duration::from_secs(1);
 
+/// How long a broker is left alone that should have answered.
+const SILENT_WAITS: Duration = Duration::from_secs(5);
+
 /// How long the API is left alone after it refused something.
 const REFUSED_WAITS: Duration = Duration::from_secs(30);
 
@@ -88,6 +91,7 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
             let again = again.or(is_stepping.then_some(STEP_WAITS));
             // What stood in the way may go without a sign: it need not be ours.
             let again = again.or((!seen.refused.is_empty()).then_some(REFUSED_WAITS));
+            let again = again.or(seen.is_anyone_silent().then_some(SILENT_WAITS));
             Ok(Look::Sound(Box::new(Sound { wanted, seen, again })))
         }
     }

@@ -41,6 +41,11 @@ impl Seen {
         self.object(Kind::Pod, &names::pod(cluster, broker)).map(|object| Pod { object })
     }
 
+    /// Whether a broker that was asked did not say what it is.
+    pub fn is_anyone_silent(&self) -> bool {
+        self.brokers.values().any(|it| !matches!(it, BrokerSeen::Serves(_)))
+    }
+
     /// What a broker that serves said.
     pub fn state(&self, broker: i32) -> Option<&State> {
         match self.brokers.get(&broker)? {

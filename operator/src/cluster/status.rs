@@ -27,7 +27,8 @@ pub struct Told<'a> {
 /// The status of a cluster whose resource is sound.
 pub fn status(wanted: &Wanted, seen: &Seen, plan: &Plan, told: Told<'_>) -> ClusterStatus {
     let cluster = &wanted.key.name;
-    let brokers: Vec<BrokerStatus> = wanted.brokers().map(|id| broker(cluster, id, seen)).collect();
+    let one = |id| broker(cluster, id, seen, told.before);
+    let brokers: Vec<BrokerStatus> = wanted.brokers().map(one).collect();
     let selector = names::selector(cluster);
     let selector: Vec<String> =
         selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -47,7 +48,7 @@ pub fn status(wanted: &Wanted, seen: &Seen, plan: &Plan, told: Told<'_>) -> Clus
 
 /// The status of a cluster whose resource is refused: what runs goes on, and is told as before.
 pub fn refused(problems: &[Problem], seen: &Seen, cluster: &str, told: Told<'_>) -> ClusterStatus {
-    let known = told.before.brokers.iter().map(|it| broker(cluster, it.id, seen));
+    let known = told.before.brokers.iter().map(|it| broker(cluster, it.id, seen, told.before));
     let brokers: Vec<BrokerStatus> = known.collect();
     let plan = Plan { problems: problems.to_vec(), ..Plan::default() };
     ClusterStatus {
@@ -115,7 +116,7 @@ fn count(brokers: &[BrokerStatus], which: impl Fn(&BrokerStatus) -> bool) -> i32
     i32::try_from(brokers.iter().filter(|it| which(it)).count()).unwrap_or(i32::MAX)
 }
 
-fn broker(cluster: &str, id: i32, seen: &Seen) -> BrokerStatus {
+fn broker(cluster: &str, id: i32, seen: &Seen, before: &ClusterStatus) -> BrokerStatus {
     let name = names::pod(cluster, id);
     let state = seen.state(id);
     let mut status = BrokerStatus {
@@ -132,6 +133,10 @@ fn broker(cluster: &str, id: i32, seen: &Seen) -> BrokerStatus {
     let (state, message) = state_of(id, pod, seen);
     status.state = state.to_owned();
     status.message = message;
+    // A broker that serves and was not heard for once is what it was.
+    let known = before.brokers.iter().find(|it| it.id == id && state == "Serving");
+    status.version = status.version.or_else(|| known?.version.clone());
+    status.directory_id = status.directory_id.or_else(|| known?.directory_id.clone());
     status
 }
 
