@@ -7,6 +7,7 @@ mod drift;
 mod faults;
 mod install;
 mod lease;
+mod mutations;
 mod refusals;
 mod support;
 mod topics;

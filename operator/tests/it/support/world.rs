@@ -114,6 +114,17 @@ impl World {
         self.try_apply(object).await.unwrap_or_else(|error| panic!("{object}: {error}"))
     }
 
+    /// `kubectl replace`: what the object does not say is gone.
+    pub async fn replace(&self, object: &Value) -> kube::Result<Value> {
+        let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let api = self.api(text("/kind"), text("/metadata/namespace"));
+        let name = text("/metadata/name");
+        let mut object: DynamicObject = serde_json::from_value(object.clone()).expect("an object");
+        object.metadata.resource_version = api.get(name).await?.metadata.resource_version;
+        let replaced = api.replace(name, &PostParams::default(), &object).await?;
+        Ok(serde_json::to_value(replaced).expect("JSON"))
+    }
+
     /// Applies all of several.
     pub async fn apply_all(&self, objects: &[Value]) {
         for object in objects {
