@@ -90,20 +90,38 @@ impl Objects {
             true => PropagationPolicy::Orphan,
             false => PropagationPolicy::Background,
         };
-        let params = DeleteParams {
-            propagation_policy: Some(propagation),
-            preconditions: Some(Preconditions {
-                uid: Some(uid.to_owned()),
-                resource_version: None,
-            }),
-            ..DeleteParams::default()
-        };
-        match self.api(kind).delete(name, &params).await {
+        let params = DeleteParams { propagation_policy: Some(propagation), ..only(uid) };
+        self.delete_with(kind, name, &params).await
+    }
+
+    /// Has an object that is being deleted go without waiting for its grace, if it still is the one
+    /// of this uid; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// The API failed or refused.
+    pub async fn release(&self, kind: Kind, name: &str, uid: &str) -> Result<(), Error> {
+        let params = DeleteParams { grace_period_seconds: Some(0), ..only(uid) };
+        self.delete_with(kind, name, &params).await
+    }
+
+    async fn delete_with(
+        &self,
+        kind: Kind,
+        name: &str,
+        params: &DeleteParams,
+    ) -> Result<(), Error> {
+        match self.api(kind).delete(name, params).await {
             Ok(_) => Ok(()),
             Err(error) if matches!(code(&error), Some(404 | 409)) => Ok(()),
             Err(error) => Err(Error::api(format!("delete {} {name}", kind.name()), error)),
         }
     }
+}
+
+/// What deletes the object of this uid and no other.
+fn only(uid: &str) -> DeleteParams {
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }
 }
 
 fn as_value(kind: Kind, object: &DynamicObject) -> Result<Value, Error> {

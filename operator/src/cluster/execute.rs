@@ -74,6 +74,11 @@ pub async fn execute<C: Reach>(
             seen.objects.remove(&(*kind, name.clone()));
             Ok(Done::Seen)
         }
+        Action::Release { name, uid } => {
+            context.metrics.write("delete", Kind::Pod.name());
+            objects.release(Kind::Pod, name, uid).await?;
+            Ok(Done::Later)
+        }
         Action::SetConfigs(changes) => {
             let pod = wanted.brokers().find_map(|id| {
                 seen.state(id).and_then(|_| seen.pod(&wanted.key.name, id)?.address())

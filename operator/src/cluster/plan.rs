@@ -68,6 +68,13 @@ pub enum Action {
         /// Whether what belongs to it stays.
         keeps_children: bool,
     },
+    /// A pod that is being deleted, and of which nothing runs any more, goes at once.
+    Release {
+        /// Its name.
+        name: String,
+        /// Its uid: no other of the same name.
+        uid: String,
+    },
     /// Configs are set on all brokers while they run, or taken back.
     SetConfigs(BTreeMap<String, Option<String>>),
 }
@@ -219,6 +226,7 @@ impl fmt::Display for Action {
                 let rest = if *keeps_children { ", not what belongs to it" } else { "" };
                 write!(f, "delete {} {name}{rest}", kind.name())
             }
+            Action::Release { name, .. } => write!(f, "let go of Pod {name}"),
             Action::SetConfigs(changes) => {
                 write!(f, "set")?;
                 changes.iter().try_for_each(|(name, value)| match value {

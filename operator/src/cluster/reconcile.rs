@@ -209,7 +209,7 @@ async fn tell_step<C: Reach>(
         }
         Action::Delete { kind: Kind::StatefulSet, uid, .. } => ("Replace", uid.clone()),
         Action::SetConfigs(_) => ("SetConfigs", context.clock.now_ms().to_string()),
-        Action::Apply { .. } | Action::Delete { .. } => return Ok(()),
+        Action::Apply { .. } | Action::Delete { .. } | Action::Release { .. } => return Ok(()),
     };
     event(context, cluster, false, reason, &step.to_string(), &occasion).await
 }

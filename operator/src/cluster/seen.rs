@@ -111,6 +111,15 @@ impl<'a> Pod<'a> {
         self.text("/metadata/deletionTimestamp").is_some()
     }
 
+    /// Whether its kubelet has said that nothing of it runs any more, nor will again.
+    pub fn has_ended(self) -> bool {
+        let is_over = matches!(self.text("/status/phase"), Some("Succeeded" | "Failed"));
+        let containers = self.object.pointer("/status/containerStatuses");
+        let containers = containers.and_then(Value::as_array).filter(|all| !all.is_empty());
+        let has_ended = |it: &Value| it.pointer("/state/terminated").is_some_and(Value::is_object);
+        is_over && containers.is_some_and(|all| all.iter().all(has_ended))
+    }
+
     /// Whether it is ready to serve.
     pub fn is_ready(self) -> bool {
         self.condition("Ready").and_then(|it| text(it, "/status")) == Some("True")

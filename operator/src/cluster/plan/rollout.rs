@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{Plan, Step, Wait, apply, delete};
+use super::{Action, Plan, Step, Wait, apply, delete};
 use crate::brokers::BrokerSeen;
 use crate::cluster::build::{config, external, trial};
 use crate::cluster::problem::Problem;
@@ -83,7 +83,9 @@ fn look_at(
 ) -> Option<Step> {
     if pod.is_deleting() {
         wait_for(broker, "its pod is stopping", None, plan);
-        return None;
+        // Its kubelet takes a second or more to clear up, and only then would the next one come. No
+        // two brokers write: the volume itself is still given from one pod to the next.
+        return pod.has_ended().then(|| release(pod));
     }
     if pod.is_ready() {
         return None;
@@ -105,6 +107,13 @@ fn look_at(
     wait_for(broker, &message, None, plan);
     plan.problems.push(Problem { reason, message: format!("pod {name}: {message}") });
     cannot_run(pod, why, &message)
+}
+
+/// The step that makes room for the pod that comes after one that has ended.
+fn release(pod: Pod<'_>) -> Step {
+    let name = pod.text("/metadata/name").unwrap_or_default().to_owned();
+    let reason = "it has ended, and the next one needs its name".to_owned();
+    Step { action: Action::Release { name, uid: pod.uid() }, reason }
 }
 
 /// A pod that does not run loses nothing by being replaced with one that may.

@@ -39,6 +39,9 @@ impl World {
                 Action::Delete { kind, name, .. } => {
                     self.seen.objects.remove(&(kind, name));
                 }
+                Action::Release { name, .. } => {
+                    self.seen.objects.remove(&(Kind::Pod, name));
+                }
                 Action::SetConfigs(changes) => self.configure(changes),
             }
         }
@@ -218,6 +221,31 @@ fn a_pod_that_cannot_run_is_replaced_at_once_and_one_that_recovers_is_not() {
         next   apply ConfigMap shop-config: data.server.properties is not what it is to be
         next   apply StatefulSet shop: spec.template.metadata.annotations.millrace.io/config-digest is not what it is to be
         waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+    "#]]);
+}
+
+#[test]
+fn a_pod_that_stops_is_let_go_only_once_it_has_ended() {
+    let mut world = World::running(json!({}));
+    let key = (Kind::Pod, "shop-0".to_owned());
+    let change = |world: &mut World, path: &str, value: Value| {
+        let pod = world.seen.objects.get_mut(&key).expect("a pod");
+        pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        *pod.pointer_mut(path).expect("a field") = value;
+    };
+    change(&mut world, "/metadata/name", json!("shop-0"));
+    world.run().say("somebody calls it over, its containers still run");
+    change(&mut world, "/status/phase", json!("Failed"));
+    world.run().say("its container has ended");
+    change(&mut world, "/status/containerStatuses/0/state", json!({ "terminated": {} }));
+    world.run().check(&expect![[r#"
+        waits  have broker 0 serve (BrokerNotServing): its pod is stopping
+        -- somebody calls it over, its containers still run
+        waits  have broker 0 serve (BrokerNotServing): its pod is stopping
+        -- its container has ended
+        next   let go of Pod shop-0: it has ended, and the next one needs its name
+        waits  have broker 0 serve (BrokerNotServing): its pod is stopping
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
     "#]]);
 }
 
