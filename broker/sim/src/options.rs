@@ -20,6 +20,9 @@ pub struct Options {
     pub segment_bytes: u32,
     /// Age at which a segment rolls, in milliseconds; small ones bring rolls and compaction.
     pub segment_ms: u64,
+    /// Bytes of chance that a record carries besides its stamp: batches of several sectors, which a
+    /// power cut can leave with holes.
+    pub padding_bytes: usize,
     /// Producers; every second one is idempotent.
     pub producers: u32,
     /// Members of the one group.
@@ -63,6 +66,7 @@ impl Options {
         let rng = &mut rng;
         // Apart, so that what came first stays as it was for each seed.
         let mut further = ChaCha8Rng::seed_from_u64(seed ^ 0x66_7572);
+        let mut padding = ChaCha8Rng::seed_from_u64(seed ^ 0x7061_6464);
         Options {
             seed,
             brokers: 1,
@@ -71,6 +75,7 @@ impl Options {
             partitions: rng.random_range(1..5),
             segment_bytes: *pick(rng, &[1 << 20, 1 << 20, 1 << 24]),
             segment_ms: *pick(&mut further, &[500, 2_000, 10_000, 604_800_000]),
+            padding_bytes: *pick(&mut padding, &[0, 0, 0, 1_000]),
             producers: rng.random_range(1..5),
             members: rng.random_range(0..5),
             has_static_members: further.random_bool(0.3),

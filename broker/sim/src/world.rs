@@ -233,9 +233,13 @@ impl World {
     async fn crash(&mut self) {
         let chosen = self.rng.random_range(0..self.nodes.len());
         let power = self.options.faults.power_cuts && self.rng.random_bool(0.7);
+        // Only a large batch can be left with a hole in it, and only in the midst of its write.
+        let has_large_batches = self.options.padding_bytes > 0;
         let stop = match self.rng.random_range(0..10) {
             0..2 => Stop::Clean,
-            2..5 if power => Stop::PowerCutInWrite { changes: self.rng.random_range(1..40) },
+            at if power && (at < 5 || has_large_batches) => {
+                Stop::PowerCutInWrite { changes: self.rng.random_range(1..40) }
+            }
             _ if power => Stop::PowerCut,
             _ => Stop::Kill,
         };

@@ -3,7 +3,9 @@
 use millrace_client::Router;
 use millrace_types::{ErrorCode, Offset, ProducerEpoch, ProducerId, Sequence};
 use millrace_wire::messages::{init_producer_id, produce};
-use millrace_wire::record::{BatchBuilder, BatchProducer, Codec, Compression, NewRecord};
+use millrace_wire::record::{
+    BatchBuilder, BatchProducer, Codec, Compression, NewRecord, RecordHeader,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -128,17 +130,27 @@ impl Producer {
         }
         for stamp in stamps {
             let value = stamp.to_value();
+            let padding = self.padding(stamp);
+            let headers = [RecordHeader { key: "padding".as_bytes(), value: Some(&padding) }];
             let record = NewRecord {
                 timestamp: Some(self.clients.now()),
                 key: None,
                 value: Some(value.as_bytes()),
-                headers: &[],
+                headers: if padding.is_empty() { &[] } else { &headers },
             };
             if let Err(error) = builder.push(&record) {
                 unreachable!("a few short records fit into a batch: {error}");
             }
         }
         builder.build().unwrap_or_else(|error| unreachable!("a batch with records: {error}"))
+    }
+
+    /// Bytes that no codec makes smaller, the same whenever the record is sent.
+    fn padding(&self, stamp: &Stamp) -> Vec<u8> {
+        let seed = (u64::from(stamp.producer) << 32) ^ stamp.number;
+        let mut padding = vec![0; self.clients.options.padding_bytes];
+        ChaCha8Rng::seed_from_u64(seed).fill(padding.as_mut_slice());
+        padding
     }
 
     async fn identify(&mut self) {
