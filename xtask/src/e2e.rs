@@ -28,9 +28,16 @@ pub struct Options {
     /// Removes what `--keep` left.
     #[arg(long)]
     down: bool,
-    /// Only measures, and prints the figures of docs/benchmarks.md.
-    #[arg(long)]
-    figures: bool,
+    /// Only measures, and prints the figures of docs/benchmarks.md; `--figures=10000` takes as many
+    /// topics at once.
+    #[arg(
+        long,
+        value_name = "TOPICS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1000"
+    )]
+    figures: Option<usize>,
     /// Only the tests whose name contains one of these.
     filters: Vec<String>,
 }
@@ -75,8 +82,8 @@ pub fn run(options: &Options) -> Result<bool> {
     if options.shell {
         return shell(&cluster);
     }
-    if options.figures {
-        return cluster.figures();
+    if let Some(topics) = options.figures {
+        return cluster.figures(topics);
     }
     let mut succeeded = step("tests on Kubernetes", &mut cluster.tests(&options.filters))?;
     if options.filters.is_empty() {
@@ -277,9 +284,9 @@ impl Cluster {
         fidelity
     }
 
-    fn figures(&self) -> Result<bool> {
+    fn figures(&self, topics: usize) -> Result<bool> {
         let mut measuring = self.tests(&["figures_of_a_real_cluster".to_owned()]);
-        measuring.env("MILLRACE_E2E_FIGURES", "1");
+        measuring.env("MILLRACE_E2E_FIGURES", topics.to_string());
         let succeeded = step("figures", &mut measuring)?;
         if succeeded {
             say(&fs::read_to_string(evidence::dir().join("figures.md"))?);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use millrace_peers::run;
 use serde_json::Value;
 
@@ -77,9 +77,30 @@ pub fn wait_until_ready() -> Result<()> {
 /// # Errors
 /// It does not run, or on a node that is not ours.
 pub fn resident_mib() -> Result<f64> {
-    let pods = pods()?;
-    let pod = pods.first().context("no operator")?;
-    node::resident_kib(pod).map(|size| size / 1024.0)
+    node::resident_kib(&pod()?).map(|size| size / 1024.0)
+}
+
+/// The sum of all lines of its metrics that begin so, such as `millrace_operator_writes_total`.
+///
+/// # Errors
+/// It does not run, or tells none such.
+pub fn figure(name: &str) -> Result<f64> {
+    let pod = pod()?;
+    let pod = pod["metadata"]["name"].as_str().context("no name")?;
+    let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}:8080/proxy/metrics");
+    let text = kubectl::run(&["get", "--raw", &path])?;
+    let lines = text.lines().filter(|line| line.starts_with(name));
+    let figures: Vec<f64> = lines
+        .map(|line| Ok(line.rsplit(' ').next().context("no figure")?.parse()?))
+        .collect::<Result<_>>()?;
+    ensure!(!figures.is_empty(), "no {name} in {text}");
+    Ok(figures.iter().sum())
+}
+
+/// The pod that is there to stay.
+fn pod() -> Result<Value> {
+    let stays = |pod: &Value| pod["metadata"]["deletionTimestamp"].is_null();
+    pods()?.into_iter().find(stays).context("no operator")
 }
 
 fn start() -> Result<()> {

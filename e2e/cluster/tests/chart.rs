@@ -44,6 +44,11 @@ fn body(namespace: &Namespace) -> Result<()> {
     helm::helm(&["test", helm::RELEASE, "--timeout=5m"])?;
     let left = kubectl::run(&["get", "clusters.millrace.io,pods", "--all-namespaces"])?;
     ensure!(!left.contains("millrace-test-client"), "the test left something: {left}");
+    wait::until("the test's volume gone", wait::MAX, || {
+        let words = ["get", "pvc", "--namespace=millrace-system", "--output=name"];
+        let left = kubectl::run(&words)?;
+        Ok(if left.contains("millrace-test") { Err(left) } else { Ok(()) })
+    })?;
     let next = evidence::dir().join("next-chart");
     next_version(&next)?;
     let next = next.display().to_string();

@@ -145,9 +145,10 @@ fn body(namespace: &Namespace) -> Result<()> {
     let addresses = nodes["items"][0]["status"]["addresses"].as_array().context("no address")?;
     let internal = addresses.iter().find(|it| it["type"] == "InternalIP").context("none")?;
     let address = internal["address"].as_str().context("no address")?;
-    let is_measured = std::env::var_os("MILLRACE_E2E_FIGURES").is_some();
-    let size =
-        if is_measured { Size { rounds: 5, many: 1_000 } } else { Size { rounds: 1, many: 50 } };
+    let size = match std::env::var("MILLRACE_E2E_FIGURES") {
+        Ok(many) => Size { rounds: 5, many: many.parse()? },
+        Err(_) => Size { rounds: 1, many: 50 },
+    };
     // The image and the operator are warm: the figures are those of a cluster in use.
     let bootstrap = format!("{address}:{}", PORT + 50);
     let orders = topic("orders", &json!({ "partitions": 1 }));
