@@ -37,6 +37,7 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step
             continue;
         };
         let why = outdated_for(wanted, seen, broker, pod, revision);
+        let why = why.filter(|_| !is_volume_going(wanted, seen, broker, pod, plan));
         if let Some(step) = look_at(broker, pod, why.as_deref(), seen, plan) {
             return Some(step);
         }
@@ -152,6 +153,30 @@ fn outdated_for(
         .collect();
     (*told != expected && !node.is_empty())
         .then(|| format!("it tells clients {} instead of {}", told.join(","), expected.join(",")))
+}
+
+/// Whether a broker must not be restarted because its volume would go with its pod: a claim that is
+/// deleted stays only as long as a pod on a node has it.
+fn is_volume_going(
+    wanted: &Wanted,
+    seen: &Seen,
+    broker: i32,
+    pod: Pod<'_>,
+    plan: &mut Plan,
+) -> bool {
+    let name = names::claim(&wanted.key.name, broker);
+    let is_going = seen
+        .object(Kind::PersistentVolumeClaim, &name)
+        .is_some_and(|claim| text(claim, "/metadata/deletionTimestamp").is_some());
+    let holds = is_going && pod.text("/spec/nodeName").is_some();
+    if holds {
+        let message = format!(
+            "PersistentVolumeClaim {name} is being deleted and would go, with its records, as \
+             soon as the pod does"
+        );
+        plan.waits.push(restart(broker, message));
+    }
+    holds
 }
 
 /// What is new in the template, in the words of the resource.

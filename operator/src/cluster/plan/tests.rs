@@ -198,6 +198,27 @@ fn a_broker_is_restarted_only_after_a_trial() {
 }
 
 #[test]
+fn a_broker_whose_volume_is_being_deleted_is_not_restarted() {
+    let mut world = World::running(json!({}));
+    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+    let claim = world.seen.objects.get_mut(&claim).unwrap();
+    claim["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
+    world.spec = json!({ "image": "millrace-broker:next" });
+    world.run().say("it does not run");
+    let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+    world.pod("shop-0", &waiting).run().check(&expect![[r#"
+        next   apply StatefulSet shop: spec.template.spec.containers[0].image is not what it is to be
+        waits  restart broker 0 (Restarting): PersistentVolumeClaim data-shop-0 is being deleted and would go, with its records, as soon as the pod does
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        -- it does not run
+        waits  restart broker 0 (Restarting): PersistentVolumeClaim data-shop-0 is being deleted and would go, with its records, as soon as the pod does
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+    "#]]);
+}
+
+#[test]
 fn a_pod_that_cannot_run_is_replaced_at_once_and_one_that_recovers_is_not() {
     let mut world = World::running(json!({}));
     let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
