@@ -101,19 +101,21 @@ impl Verdict {
 /// What is known, and the resources by uid.
 struct View<'a> {
     known: Known<'a>,
-    uids: BTreeSet<&'a str>,
+    resources: BTreeMap<&'a str, &'a WantedTopic>,
 }
 
 /// Compares the topics with the resources.
 pub fn plan(known: Known<'_>) -> Plan {
-    let uids = known.wanted.iter().map(|it| it.uid.as_str()).collect();
-    let view = View { known, uids };
+    let resources = known.wanted.iter().map(|it| (it.uid.as_str(), &**it)).collect();
+    let view = View { known, resources };
     let mut plan = Plan::default();
     let mut by_topic: BTreeMap<&str, Vec<&WantedTopic>> = BTreeMap::new();
     for wanted in known.wanted {
         if let Some(verdict) = refusal(&known, wanted) {
             plan.verdicts.insert(wanted.key.clone(), verdict);
-        } else {
+        }
+        // One that is wrong keeps its place: a mistake must not hand its topic to another.
+        if is_let_in(&known, wanted) {
             by_topic.entry(&wanted.topic).or_default().push(wanted);
         }
     }
@@ -124,7 +126,7 @@ pub fn plan(known: Known<'_>) -> Plan {
         // Who lets a topic go does not stand in the way of another who wants it.
         let winner = rivals.iter().position(|it| !lets_go(it)).unwrap_or(0);
         let winner = rivals.remove(winner);
-        for loser in rivals {
+        for loser in rivals.into_iter().filter(|it| it.spec.is_ok()) {
             plan.verdicts.insert(loser.key.clone(), conflict(loser, winner, there));
         }
         taken.insert(name);
@@ -136,12 +138,17 @@ pub fn plan(known: Known<'_>) -> Plan {
     plan
 }
 
-/// Why a resource has no say at all.
+/// Whether the cluster lets the topics of a resource's namespace in.
+fn is_let_in(known: &Known<'_>, wanted: &WantedTopic) -> bool {
+    let namespace = &wanted.key.namespace;
+    *namespace == known.cluster.namespace
+        || known.allowed.iter().any(|it| it == "*" || it == namespace)
+}
+
+/// Why a resource has no say.
 fn refusal(known: &Known<'_>, wanted: &WantedTopic) -> Option<Verdict> {
     let namespace = &wanted.key.namespace;
-    let is_let_in = *namespace == known.cluster.namespace
-        || known.allowed.iter().any(|it| it == "*" || it == namespace);
-    if !is_let_in {
+    if !is_let_in(known, wanted) {
         let message = format!(
             "Cluster {} does not let Topics of namespace {namespace} in: add it to its \
              spec.topicNamespaces",
@@ -297,7 +304,15 @@ fn keeps_out(
         );
         return Some(Verdict::not("Conflict", message));
     }
-    // An owner that is there has lost to this resource, which is older, or lets the topic go. One
+    let owner_there = view.resources.get(owner.uid.as_str());
+    if owner_there.is_some_and(|it| !is_let_in(&view.known, it)) {
+        let message = format!(
+            "topic {} belongs to Topic {key}, whose namespace the cluster does not let in any more",
+            wanted.topic
+        );
+        return Some(Verdict::not("Conflict", message));
+    }
+    // An owner that has a say has lost to this resource, which is older, or lets the topic go. One
     // that is gone leaves the topic to whoever wants it: records that are wanted are not deleted.
     None
 }
@@ -344,7 +359,7 @@ fn miss(view: &View<'_>, name: &str, topic: &OwnedTopic, plan: &mut Plan) {
     let Some(owner) = topic.owner.as_deref().and_then(Owner::read) else { return };
     // The resource is there, though it has no say at the moment; or it cannot be seen.
     let known = &view.known;
-    let is_there = view.uids.contains(owner.uid.as_str());
+    let is_there = view.resources.contains_key(owner.uid.as_str());
     if is_there || !(known.watches)(&owner.namespace) {
         return;
     }

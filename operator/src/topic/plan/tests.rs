@@ -283,6 +283,31 @@ fn a_resource_that_is_wrong_is_told_why_and_its_topic_stays() {
 }
 
 #[test]
+fn an_owner_without_a_say_keeps_its_topic() {
+    let mut world = World::default();
+    let spec = json!({ "topicName": "orders" });
+    world.allowed.push("web".to_owned());
+    world.want("web/old", 0, spec.clone()).run().say("a rival comes, and the owner is wrong");
+    world.delete("web/old").want("store/young", 9, spec.clone());
+    let wrong = json!({ "topicName": "orders", "config": { "retention.ms": "1h" } });
+    world.want("web/old", 0, wrong).run().say("the owner is not let in any more");
+    world.delete("web/old").want("web/old", 0, spec).allowed.clear();
+    world.run().say("the owner is deleted").delete("web/old").run().check(&expect![[r#"
+        change orders: it is not there
+        web/old ready AsSpecified: the topic is as specified
+        -- a rival comes, and the owner is wrong
+        store/young NOT Conflict: topic orders is wanted by Topic web/old, too, which is older; two resources cannot have one topic
+        web/old NOT InvalidSpec: spec.config: invalid value "1h" for config retention.ms: expected a whole number from -9223372036854775808 to 9223372036854775807
+        -- the owner is not let in any more
+        store/young NOT Conflict: topic orders belongs to Topic web/old, whose namespace the cluster does not let in any more
+        web/old NOT NotAllowed: Cluster store/shop does not let Topics of namespace web in: add it to its spec.topicNamespaces
+        -- the owner is deleted
+        change orders: it goes over from Topic web/old to store/young
+        store/young ready AsSpecified: the topic is as specified
+    "#]]);
+}
+
+#[test]
 fn ten_thousand_topics_are_planned_at_once() {
     let mut world = World::default();
     for number in 0..10_000 {
