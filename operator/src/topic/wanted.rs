@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use millrace_client::Configs;
 use millrace_core::config::{StaticConfig, topic as topic_config};
+use millrace_core::metadata::is_internal;
 use millrace_crds::{Management, TopicSpec, TopicStatus, schema};
 use millrace_types::TopicName;
 
@@ -92,6 +93,9 @@ fn read(resource: &Topic, key: &Key, uid: &str) -> Result<Spec, String> {
         serde_json::from_value(resource.spec.clone()).map_err(|error| format!("spec: {error}"))?;
     let name = spec.topic_name.as_deref().unwrap_or(&key.name);
     TopicName::parse(name).map_err(|error| format!("spec.topicName: {error}"))?;
+    if is_internal(name) {
+        return Err(format!("spec.topicName: {name:?} is a topic of the brokers' own"));
+    }
     let owner = Owner::of(key, uid, &spec);
     let configs: Configs =
         spec.config.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();

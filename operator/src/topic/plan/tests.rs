@@ -272,12 +272,14 @@ fn a_resource_that_is_wrong_is_told_why_and_its_topic_stays() {
     let mut world = World::default();
     world.want("store/orders", 0, json!({})).run().say("wrong").delete("store/orders");
     world.want("store/orders", 0, json!({ "config": { "retention.ms": "1h" } })).run();
-    world.want("store/b", 0, json!({ "partitions": 0 })).run().check(&expect![[r#"
+    world.want("store/b", 0, json!({ "partitions": 0 }));
+    world.want("store/c", 0, json!({ "topicName": "__consumer_offsets" })).run().check(&expect![[r#"
         change orders: it is not there
         store/orders ready AsSpecified: the topic is as specified
         -- wrong
         store/orders NOT InvalidSpec: spec.config: invalid value "1h" for config retention.ms: expected a whole number from -9223372036854775808 to 9223372036854775807
         store/b NOT InvalidSpec: spec.partitions: 0 is below the minimum of 1
+        store/c NOT InvalidSpec: spec.topicName: "__consumer_offsets" is a topic of the brokers' own
         store/orders NOT InvalidSpec: spec.config: invalid value "1h" for config retention.ms: expected a whole number from -9223372036854775808 to 9223372036854775807
     "#]]);
 }
