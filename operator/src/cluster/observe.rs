@@ -31,6 +31,29 @@ pub async fn objects<C: Reach>(context: &Context<C>, key: &Key) -> Result<Seen, 
     Ok(seen)
 }
 
+/// Reads the brokers' claims that carry no label: a `StatefulSet` takes a claim by its name alone.
+///
+/// # Errors
+/// The API failed.
+pub async fn claims<C: Reach>(
+    context: &Context<C>,
+    wanted: &Wanted,
+    seen: &mut Seen,
+) -> Result<(), Error> {
+    let objects = Objects::new(&context.client, &wanted.key.namespace);
+    let kind = Kind::PersistentVolumeClaim;
+    for broker in wanted.brokers() {
+        let name = names::claim(&wanted.key.name, broker);
+        if seen.object(kind, &name).is_some() {
+            continue;
+        }
+        if let Some(claim) = objects.get(kind, &name).await? {
+            seen.objects.insert((kind, name), claim);
+        }
+    }
+    Ok(())
+}
+
 /// Asks the brokers that run, all at once. One that fails is silent, not an error.
 pub async fn brokers<C: Reach>(context: &Context<C>, wanted: &Wanted, seen: &mut Seen) {
     let cluster = &wanted.key.name;

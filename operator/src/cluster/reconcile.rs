@@ -79,6 +79,7 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
             Ok(Look::Refused)
         }
         Ok(wanted) => {
+            observe::claims(context, &wanted, &mut seen).await?;
             observe::brokers(context, &wanted, &mut seen).await;
             let plan = work(context, &cluster, &wanted, &mut seen).await?;
             let told = Told::of(&cluster, &before, context.clock.now_ms());

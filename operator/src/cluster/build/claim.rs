@@ -1,5 +1,7 @@
 //! A broker's volume claim: made by the `StatefulSet`, then looked after by the operator.
 
+use std::collections::BTreeMap;
+
 use millrace_crds::DeletionPolicy;
 use serde_json::{Value, json};
 
@@ -21,6 +23,14 @@ pub struct Found<'a> {
     pub size: &'a str,
 }
 
+/// The labels of a claim.
+pub fn labels(wanted: &Wanted) -> BTreeMap<String, String> {
+    let cluster = &wanted.key.name;
+    let mut labels = names::labels(cluster);
+    labels.extend(names::selector(cluster));
+    labels
+}
+
 /// What the operator wants of a claim that is there. With its uid: if the claim has gone meanwhile
 /// the API refuses to make it anew.
 pub fn claim(wanted: &Wanted, broker: i32, found: &Found<'_>) -> Value {
@@ -33,6 +43,7 @@ pub fn claim(wanted: &Wanted, broker: i32, found: &Found<'_>) -> Value {
         "name": names::claim(&wanted.key.name, broker),
         "namespace": wanted.key.namespace,
         "uid": uid,
+        "labels": labels(wanted),
         "annotations": annotations,
     });
     if wanted.spec.storage.deletion_policy == DeletionPolicy::Delete {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{child, pod, put};
+use super::{child, claim, pod, put};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
 use crate::names;
@@ -12,13 +12,11 @@ use crate::names;
 pub fn stateful_set(wanted: &Wanted, cluster_id: &str) -> Value {
     let cluster = &wanted.key.name;
     let storage = &wanted.spec.storage;
-    let mut claim = json!({
+    let mut claim_spec = json!({
         "accessModes": ["ReadWriteOnce"],
         "resources": { "requests": { "storage": storage.size } },
     });
-    put(&mut claim, "storageClassName", &storage.class_name);
-    let mut claim_labels = names::labels(cluster);
-    claim_labels.extend(names::selector(cluster));
+    put(&mut claim_spec, "storageClassName", &storage.class_name);
     let spec = json!({
         "replicas": wanted.spec.replicas,
         "serviceName": names::headless(cluster),
@@ -32,10 +30,10 @@ pub fn stateful_set(wanted: &Wanted, cluster_id: &str) -> Value {
             "kind": Kind::PersistentVolumeClaim.name(),
             "metadata": {
                 "name": names::VOLUME,
-                "labels": claim_labels,
+                "labels": claim::labels(wanted),
                 "annotations": { (names::CLUSTER_ID): cluster_id },
             },
-            "spec": claim,
+            "spec": claim_spec,
         }],
     });
     child(wanted, Kind::StatefulSet, &names::brokers(cluster), json!({ "spec": spec }))
