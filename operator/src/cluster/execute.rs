@@ -1,5 +1,7 @@
 //! Does one step of a plan. Every step may be done twice, or be the last that is done.
 
+use millrace_client::ClientError;
+use millrace_types::ErrorCode;
 use serde_json::Value;
 
 use super::plan::Action;
@@ -86,7 +88,12 @@ pub async fn execute<C: Reach>(
             let Some(host) = pod else { return Ok(Done::Later) };
             let mut admin = brokers::admin(&context.connect, host, wanted.internal_port());
             let call = admin.alter_cluster_configs(changes);
-            brokers::in_time("alter configs", context.options.broker_timeout, call).await?;
+            match brokers::in_time("alter configs", context.options.broker_timeout, call).await {
+                Err(Error::Broker { source, .. }) if is_refusal_of_configs(&source) => {
+                    return Ok(Done::Refused(crate::error::chain(&source)));
+                }
+                altered => altered?,
+            }
             super::observe::brokers(context, wanted, seen).await;
             Ok(Done::Seen)
         }
@@ -100,6 +107,13 @@ fn is_invalid(applied: &Result<Value, Error>) -> bool {
 /// Whether the API says no for good, and not for now.
 fn is_refusal(status: Option<u16>) -> bool {
     matches!(status, Some(400 | 403 | 405 | 413 | 415 | 422))
+}
+
+/// Whether a broker says no for good: it may be of another version than we are.
+fn is_refusal_of_configs(error: &ClientError) -> bool {
+    let for_good =
+        [ErrorCode::InvalidConfig, ErrorCode::InvalidRequest, ErrorCode::PolicyViolation];
+    matches!(error, ClientError::Refused { code, .. } if for_good.contains(code))
 }
 
 /// Why a name cannot be used: somebody else's object has it. An object of ours carries our label, so

@@ -91,7 +91,7 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
             let is_stepping = plan.step.is_some() && !wanted.spec.paused;
             let again = again.or(is_stepping.then_some(STEP_WAITS));
             // What stood in the way may go without a sign: it need not be ours.
-            let again = again.or((!seen.refused.is_empty()).then_some(REFUSED_WAITS));
+            let again = again.or(seen.is_anything_refused().then_some(REFUSED_WAITS));
             let again = again.or(seen.is_anyone_silent().then_some(SILENT_WAITS));
             Ok(Look::Sound(Box::new(Sound { wanted, seen, again })))
         }
@@ -117,11 +117,13 @@ async fn work<C: Reach>(
                 tell_step(context, cluster, &step).await?;
                 return Ok(plan);
             }
-            Done::Refused(words) => {
-                if let Action::Apply { kind, name, .. } = &step.action {
+            Done::Refused(words) => match &step.action {
+                Action::Apply { kind, name, .. } => {
                     seen.refused.insert((*kind, name.clone()), words);
                 }
-            }
+                Action::SetConfigs(_) => seen.refused_configs = Some(words),
+                Action::Delete { .. } | Action::Release { .. } => return Ok(plan),
+            },
         }
     }
     Ok(plan(wanted, seen))

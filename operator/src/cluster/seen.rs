@@ -20,6 +20,8 @@ pub struct Seen {
     pub brokers: BTreeMap<i32, BrokerSeen>,
     /// What the API refused while this was worked on, by kind and name, with its words.
     pub refused: BTreeMap<(Kind, String), String>,
+    /// The brokers' words if they refused configs while this was worked on.
+    pub refused_configs: Option<String>,
 }
 
 impl Seen {
@@ -44,6 +46,11 @@ impl Seen {
     /// Whether a broker that was asked did not say what it is.
     pub fn is_anyone_silent(&self) -> bool {
         self.brokers.values().any(|it| !matches!(it, BrokerSeen::Serves(_)))
+    }
+
+    /// Whether something stood in the way.
+    pub fn is_anything_refused(&self) -> bool {
+        !self.refused.is_empty() || self.refused_configs.is_some()
     }
 
     /// What a broker that serves said.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use millrace_client::State;
 
 use super::{Action, Plan, Step, Wait};
+use crate::cluster::problem::Problem;
 use crate::cluster::seen::Seen;
 use crate::cluster::wanted::Wanted;
 
@@ -22,6 +23,11 @@ pub(super) fn set(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step>
         return None;
     };
     let changes = changes(wanted, state);
+    if let Some(words) = seen.refused_configs.as_ref().filter(|_| !changes.is_empty()) {
+        let message = format!("the brokers refuse spec.config: {words}");
+        plan.problems.push(Problem { reason: "ConfigRefused", message });
+        return None;
+    }
     let reason = "the brokers have other values than spec.config".to_owned();
     (!changes.is_empty()).then_some(Step { action: Action::SetConfigs(changes), reason })
 }

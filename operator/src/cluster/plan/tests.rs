@@ -423,3 +423,13 @@ fn what_the_api_refuses_is_told_and_the_rest_goes_on() {
         wrong  Refused: PersistentVolumeClaim data-shop-0: the class does not support resize
     "#]]);
 }
+
+#[test]
+fn configs_that_brokers_refuse_are_told() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "config": { "log.retention.ms": 5 } });
+    world.seen.refused_configs = Some("unknown config".to_owned());
+    world.run().check(&expect![[r#"
+        wrong  ConfigRefused: the brokers refuse spec.config: unknown config
+    "#]]);
+}
