@@ -73,11 +73,25 @@ pub fn advertised(wanted: &Wanted, seen: &Seen, broker: i32) -> Vec<String> {
                 external::address(wanted, seen, listener, Some(broker))
             }
         };
-        if let Some((host, port)) = address {
-            all.push(format!("{}://{host}:{port}", listener.name.to_uppercase()));
-        }
+        let name = listener.name.to_uppercase();
+        let address = address.map(|(host, port)| format!("{name}://{host}:{port}"));
+        // A load balancer that has lost its address for a while is no reason to restart brokers.
+        let last = || match listener.kind {
+            ListenerKind::LoadBalancer => last_advertised(cluster, seen, broker, &name),
+            ListenerKind::Internal | ListenerKind::NodePort => None,
+        };
+        all.extend(address.or_else(last));
     }
     all
+}
+
+/// The address of a listener that a broker was last given to tell clients.
+fn last_advertised(cluster: &str, seen: &Seen, broker: i32, listener: &str) -> Option<String> {
+    let files = seen.object(Kind::ConfigMap, &names::config(cluster))?.get("data")?;
+    let file = files.get(own_file(&broker.to_string()))?.as_str()?;
+    let all = file.lines().find_map(|line| line.strip_prefix("advertised.listeners="))?;
+    let is_of = |it: &&str| it.split_once("://").is_some_and(|(name, _)| name == listener);
+    all.split(',').find(is_of).map(str::to_owned)
 }
 
 /// Writes values in the syntax of Java's `Properties`.

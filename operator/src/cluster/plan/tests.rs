@@ -433,3 +433,25 @@ fn configs_that_brokers_refuse_are_told() {
         wrong  ConfigRefused: the brokers refuse spec.config: unknown config
     "#]]);
 }
+
+#[test]
+fn a_load_balancer_that_loses_its_address_restarts_nothing() {
+    let outside = json!({ "name": "outside", "type": "LoadBalancer", "port": 9094 });
+    let internal = json!({ "name": "internal", "type": "Internal", "port": 9092 });
+    let mut world = World::new(json!({ "listeners": [internal, outside] }));
+    world.run();
+    for name in ["shop-outside-bootstrap", "shop-outside-0"] {
+        let service = world.seen.objects.get_mut(&(Kind::Service, name.to_owned())).unwrap();
+        service["status"] = json!({ "loadBalancer": { "ingress": [{ "ip": "192.0.2.1" }] } });
+    }
+    world.run().start().run().told.clear();
+    for ((kind, _), object) in &mut world.seen.objects {
+        if *kind == Kind::Service {
+            object["status"] = json!({});
+        }
+    }
+    world.run().check(&expect![[r#"
+        waits  tell clients of listener outside (AddressMissing): Service shop-outside-0 has no address yet
+        waits  tell clients of listener outside (AddressMissing): Service shop-outside-bootstrap has no address yet
+    "#]]);
+}
