@@ -54,24 +54,16 @@ impl Index {
     /// Notes a topic, unless a later reading of it is known; whether it is new or wants something
     /// else than before, and so is worth a look.
     pub fn note_topic(&self, topic: WantedTopic) -> bool {
+        self.lock().note(topic)
+    }
+
+    /// Notes a topic that was read past the watches, if it is still known: what a watch has told to
+    /// be gone must not come back.
+    pub fn note_again(&self, topic: WantedTopic) {
         let mut state = self.lock();
-        let before = state.topics.get(&topic.key).cloned();
-        let version = |text: &str| text.parse::<u64>().unwrap_or(0);
-        if let Some(before) = &before {
-            let is_same = before.uid == topic.uid;
-            if is_same && version(&before.resource_version) > version(&topic.resource_version) {
-                return false;
-            }
-            if before.cluster != topic.cluster {
-                state.unlink(before);
-            }
+        if state.topics.get(&topic.key).is_some_and(|known| known.uid == topic.uid) {
+            state.note(topic);
         }
-        let is_worth_it =
-            before.is_none_or(|it| it.uid != topic.uid || it.generation != topic.generation);
-        let named = state.by_cluster.entry(topic.cluster.clone()).or_default();
-        named.insert(topic.key.clone());
-        state.topics.insert(topic.key.clone(), Arc::new(topic));
-        is_worth_it
     }
 
     /// Forgets a topic; the cluster that it named.
@@ -134,6 +126,26 @@ impl Index {
 }
 
 impl State {
+    fn note(&mut self, topic: WantedTopic) -> bool {
+        let before = self.topics.get(&topic.key).cloned();
+        let version = |text: &str| text.parse::<u64>().unwrap_or(0);
+        if let Some(before) = &before {
+            let is_same = before.uid == topic.uid;
+            if is_same && version(&before.resource_version) > version(&topic.resource_version) {
+                return false;
+            }
+            if before.cluster != topic.cluster {
+                self.unlink(before);
+            }
+        }
+        let is_worth_it =
+            before.is_none_or(|it| it.uid != topic.uid || it.generation != topic.generation);
+        let named = self.by_cluster.entry(topic.cluster.clone()).or_default();
+        named.insert(topic.key.clone());
+        self.topics.insert(topic.key.clone(), Arc::new(topic));
+        is_worth_it
+    }
+
     fn unlink(&mut self, topic: &WantedTopic) {
         if let Some(named) = self.by_cluster.get_mut(&topic.cluster) {
             named.remove(&topic.key);
@@ -141,5 +153,41 @@ impl State {
                 self.by_cluster.remove(&topic.cluster);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Index;
+    use crate::resource::Topic;
+    use crate::topic::wanted::WantedTopic;
+
+    fn topic(uid: &str, version: u64) -> WantedTopic {
+        let resource: Topic = serde_json::from_value(json!({
+            "metadata": {
+                "name": "orders", "namespace": "store", "uid": uid,
+                "resourceVersion": version.to_string(), "generation": 1,
+            },
+            "spec": { "clusterRef": { "name": "shop" } },
+        }))
+        .expect("a resource");
+        WantedTopic::read(&resource)
+    }
+
+    #[test]
+    fn a_topic_that_is_gone_does_not_come_back_with_the_answer_of_an_old_write() {
+        let index = Index::new(vec![String::new()]);
+        assert!(index.note_topic(topic("a", 5)));
+        index.note_again(topic("a", 6));
+        let key = topic("a", 0).key;
+        assert_eq!(index.topics_of(&topic("a", 0).cluster)[0].resource_version, "6");
+        index.forget_topic(&key);
+        index.note_again(topic("a", 7));
+        assert_eq!(index.counts(), (0, 0));
+        index.note_topic(topic("b", 9));
+        index.note_again(topic("a", 7));
+        assert_eq!(index.topics_of(&topic("a", 0).cluster)[0].uid, "b");
     }
 }

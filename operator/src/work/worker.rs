@@ -83,8 +83,10 @@ async fn look<C: Reach>(
         memory.looked_at = Instant::now();
     }
     let Some(look) = &memory.look else { return Ok(RETRY_FIRST) };
+    // In this order: what is complete now is complete when it is read.
+    let is_complete = shop.index.is_complete();
     let topics = shop.index.topics_of(key);
-    let synced = sync(context, key, look, &topics, shop.index.is_complete()).await;
+    let synced = sync(context, key, look, &topics, is_complete).await;
     context.metrics.looked("topics", synced.is_ok(), started.elapsed().as_secs_f64());
     let synced = synced?;
     if synced.has_foreign_configs {
@@ -92,7 +94,7 @@ async fn look<C: Reach>(
         bell.is_for_cluster.store(true, Ordering::SeqCst);
     }
     for topic in &synced.topics {
-        shop.index.note_topic(WantedTopic::read(topic));
+        shop.index.note_again(WantedTopic::read(topic));
     }
     let left =
         (memory.looked_at + wait_of(memory, resync)).saturating_duration_since(Instant::now());
