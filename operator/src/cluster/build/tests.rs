@@ -152,3 +152,21 @@ fn brokers_that_outlive_their_resource_have_no_owner() {
         assert!(object.pointer("/metadata/ownerReferences").is_none(), "{object}");
     }
 }
+
+#[test]
+fn a_trial_asks_for_nothing_that_the_broker_has() {
+    let wanted = wanted(json!({ "resources": { "limits": { "memory": "4Gi" } } }));
+    let broker = json!({ "metadata": { "uid": "p" }, "spec": {
+        "nodeName": "worker",
+        "containers": [{ "resources": { "requests": { "memory": "4Gi" } } }],
+    } });
+    let trial = trial::trial(&wanted, "revision", 0, Pod { object: &broker });
+    assert_eq!(trial["spec"]["containers"][0]["resources"]["requests"], json!({ "memory": "0" }));
+    let pinned = &trial["spec"]["affinity"]["nodeAffinity"];
+    assert_eq!(
+        pinned["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"],
+        json!([{ "matchFields": [
+            { "key": "metadata.name", "operator": "In", "values": ["worker"] },
+        ] }])
+    );
+}

@@ -37,7 +37,7 @@ pub fn trial(wanted: &Wanted, revision: &str, broker: i32, current: Pod<'_>) -> 
     if let Some(node) = current.text("/spec/nodeName")
         && has_same_constraints(&spec, current)
     {
-        spec["nodeSelector"]["kubernetes.io/hostname"] = json!(node);
+        pin(&mut spec, node);
     }
     let of = format!("{revision} {} {}", current.uid(), names::digest(&spec.to_string()));
     let rest = json!({
@@ -48,6 +48,25 @@ pub fn trial(wanted: &Wanted, revision: &str, broker: i32, current: Pod<'_>) -> 
         "spec": spec,
     });
     child(wanted, Kind::Pod, &names::trial(cluster), rest)
+}
+
+/// Adds to all other wishes that it is this node. By its name: the label `kubernetes.io/hostname` may
+/// be another.
+fn pin(spec: &mut Value, node: &str) {
+    let this = json!({ "key": "metadata.name", "operator": "In", "values": [node] });
+    let required = "requiredDuringSchedulingIgnoredDuringExecution";
+    let terms = &mut spec["affinity"]["nodeAffinity"][required]["nodeSelectorTerms"];
+    match terms.as_array_mut() {
+        None => *terms = json!([{ "matchFields": [this] }]),
+        Some(terms) => {
+            for term in terms {
+                match term["matchFields"].as_array_mut() {
+                    None => term["matchFields"] = json!([this]),
+                    Some(fields) => fields.push(this.clone()),
+                }
+            }
+        }
+    }
 }
 
 /// Whether the broker may come back to where it is, as far as the template says.
@@ -62,7 +81,9 @@ fn has_same_constraints(spec: &Value, current: Pod<'_>) -> bool {
 /// What the new template asks for beyond the old one; limits as they are.
 fn resources(wanted: &Wanted, current: Pod<'_>) -> Value {
     let mut requests: BTreeMap<String, String> = BTreeMap::new();
-    for (name, Quantity(amount)) in &wanted.spec.resources.requests {
+    let given = &wanted.spec.resources;
+    // Where only a limit is given Kubernetes asks for as much.
+    for (name, Quantity(amount)) in given.limits.iter().chain(&given.requests) {
         let before = current
             .object
             .pointer("/spec/containers/0/resources/requests")
