@@ -65,7 +65,7 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step
             ),
             ..step
         }),
-        Some(there) => judge(broker, pod, &why, there, &wanted_trial, plan),
+        Some(there) => judge(broker, pod, &why, there, &wanted_trial, seen.now_ms, plan),
     }
 }
 
@@ -200,6 +200,7 @@ fn judge(
     why: &str,
     there: &Value,
     wanted: &Value,
+    now_ms: i64,
     plan: &mut Plan,
 ) -> Option<Step> {
     let seen = Pod { object: there };
@@ -226,7 +227,17 @@ fn judge(
             return Some(delete(Kind::Pod, broker_pod, pod.object, reason));
         }
         Run::Failing(reason, words) => {
+            let left_ms = given_up(seen).map(|at_ms| at_ms + TRIAL_AGAIN_MS - now_ms);
+            if left_ms.is_some_and(|left_ms| left_ms <= 0) {
+                let reason = format!("its node gave it up ({reason}), not the template");
+                return Some(delete(Kind::Pod, name, there, reason));
+            }
             plan.problems.push(blocked("RestartBlocked", format!("{reason}: {words}")));
+            if let Some(left_ms) = left_ms {
+                let again_ms = Some(left_ms.unsigned_abs());
+                let step = restart(broker, "a trial that its node gave up is repeated".to_owned());
+                plan.waits.push(Wait { again_ms, ..step });
+            }
         }
         Run::Unschedulable(words) => plan.problems.push(blocked("Unschedulable", words)),
         Run::Coming | Run::Running => {
@@ -234,6 +245,16 @@ fn judge(
         }
     }
     None
+}
+
+/// How old a trial is that is repeated because its node gave it up.
+const TRIAL_AGAIN_MS: i64 = 60_000;
+
+/// When a trial was made that its node gave up (evicted, shut down, out of memory), in milliseconds
+/// since 1970; none for one that failed by itself.
+fn given_up(trial: Pod<'_>) -> Option<i64> {
+    trial.text("/status/reason").filter(|_| trial.text("/status/phase") == Some("Failed"))?;
+    trial.text("/metadata/creationTimestamp").and_then(crate::clock::parse_ms)
 }
 
 fn restart(broker: i32, message: String) -> Wait {

@@ -455,3 +455,22 @@ fn a_load_balancer_that_loses_its_address_restarts_nothing() {
         waits  tell clients of listener outside (AddressMissing): Service shop-outside-bootstrap has no address yet
     "#]]);
 }
+
+#[test]
+fn a_trial_that_its_node_gave_up_is_repeated() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "millrace-broker:next" });
+    world.run().told.clear();
+    let trial = (Kind::Pod, "shop-trial".to_owned());
+    world.seen.objects.get_mut(&trial).unwrap()["status"] =
+        json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" });
+    world.run().say("a minute later").seen.now_ms += 60_000;
+    let plan = plan(&wanted(world.spec.clone()), &world.seen);
+    world.told += &plan.to_string();
+    world.check(&expect![[r#"
+        waits  restart broker 0 (Restarting): a trial that its node gave up is repeated
+        wrong  RestartBlocked: broker 0 keeps running as it is, because its image is millrace-broker:test instead of millrace-broker:next, but that would not start: Evicted: low on memory
+        -- a minute later
+        next   delete Pod shop-trial: its node gave it up (Evicted), not the template
+    "#]]);
+}
