@@ -1,7 +1,8 @@
 //! Events: what was done and what is wrong, said once.
 //!
-//! An event's name is a digest of what it says about which generation, so a second one of the same
-//! kind is refused by the API as a double, also after the operator was killed in between.
+//! An event's name is a digest of what it is about, on which occasion and why, so a second one is
+//! refused by the API as a double, also after the operator was killed in between. What a note says
+//! behind its first colon does not count: the last words of a broker are others at each crash.
 
 use k8s_openapi::api::events::v1::Event;
 use kube::Client;
@@ -42,7 +43,8 @@ const NOTE_CHARS_MAX: usize = 1_000;
 pub async fn tell(client: &Client, telling: Telling<'_>, now_ms: i64) -> Result<(), Error> {
     let Telling { kind, key, uid, is_warning, reason, message, occasion } = telling;
     let note: String = message.chars().take(NOTE_CHARS_MAX).collect();
-    let name = format!("{}.{}", key.name, digest(&format!("{uid} {occasion} {reason} {note}")));
+    let subject = note.split(": ").next().unwrap_or_default();
+    let name = format!("{}.{}", key.name, digest(&format!("{uid} {occasion} {reason} {subject}")));
     let event: Result<Event, _> = serde_json::from_value(json!({
         "metadata": { "name": name, "namespace": key.namespace },
         "eventTime": clock::show_micros(now_ms),
