@@ -51,8 +51,10 @@ pub struct Fates {
     pub stops_in: Duration,
     /// When each terminating pod ends, by place and uid.
     pub(crate) ends: BTreeMap<(Key, String), Instant>,
+    /// The first three bytes of pods' addresses; `10.244.0` if empty.
+    network: String,
     /// The last byte of the newest pod's address.
-    pub(crate) last_address: u8,
+    last_address: u8,
 }
 
 impl Fates {
@@ -81,6 +83,18 @@ impl Fates {
             Some(fate) => self.by_image.insert(image.to_owned(), fate),
             None => self.by_image.remove(image),
         };
+    }
+
+    /// Sets the first three bytes of pods' addresses: those of a loopback network can be reached.
+    pub fn set_network(&mut self, network: &str) {
+        network.clone_into(&mut self.network);
+    }
+
+    /// The address of the next pod.
+    pub(crate) fn next_address(&mut self) -> String {
+        self.last_address = self.last_address.wrapping_add(1);
+        let network = if self.network.is_empty() { "10.244.0" } else { &self.network };
+        format!("{network}.{}", self.last_address)
     }
 
     /// A pod's fate: by its uid, else by its name, else by its image, else the usual.

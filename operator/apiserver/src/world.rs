@@ -28,6 +28,8 @@ pub struct World {
     pub cache: Cache,
     /// What a test wants of pods.
     pub fates: Fates,
+    /// The revision up to which the garbage collector has looked.
+    pub collected: u64,
     chance: ChaCha8Rng,
     /// Counts what is handed out once: cluster addresses and node ports.
     handed_out: BTreeMap<&'static str, u16>,
@@ -51,6 +53,7 @@ impl World {
             clock: Clock::new(),
             cache: Cache::default(),
             fates: Fates::default(),
+            collected: 0,
             chance: ChaCha8Rng::seed_from_u64(seed),
             handed_out: BTreeMap::new(),
         };

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::system;
 use crate::object::{self, is_owned_by, is_terminating, owners, set_meta};
 use crate::resource::Resource;
-use crate::store::Key;
+use crate::store::{Change, Key};
 use crate::world::World;
 
 /// An object with its place.
@@ -20,8 +20,15 @@ const ORPHAN: &str = "orphan";
 /// What is alive, by uid: the kind, name and namespace of a reference may lie.
 type Alive<'a> = BTreeMap<&'a str, &'a Value>;
 
-/// One round.
+/// One round; nothing to do unless something that matters here has changed since the last one.
 pub fn step(world: &mut World) {
+    let since = std::mem::replace(&mut world.collected, world.store.revision());
+    let matters = |change: &Change| {
+        change.after.as_ref().is_none_or(|it| is_terminating(it) || owners(it).next().is_some())
+    };
+    if since >= world.store.compacted() && !world.store.changes_after(since).any(matters) {
+        return;
+    }
     let all = everything(world);
     let alive: Alive<'_> =
         all.iter().map(|(_, _, object)| (object::meta(object, "uid"), &**object)).collect();

@@ -105,9 +105,7 @@ fn set_status(world: &mut World, pod: &mut Value, fate: &Fate) {
         return;
     }
     if phase != "Pending" && old["podIP"].is_null() {
-        world.fates.last_address = world.fates.last_address.wrapping_add(1);
-        let last = world.fates.last_address;
-        pod["status"]["podIP"] = Value::from(format!("10.244.0.{last}"));
+        pod["status"]["podIP"] = Value::from(world.fates.next_address());
         pod["status"]["hostIP"] = Value::from(NODE_ADDRESS);
         pod["status"]["startTime"] = Value::from(now);
     }
