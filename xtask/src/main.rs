@@ -44,9 +44,11 @@ enum Habit {
     Image,
     /// Writes the definitions of the Kubernetes resources, `crds/*.yaml`, from their types.
     Crds,
-    /// Measures Millrace beside Apache Kafka and bare loops; arguments go to `millrace-bench`.
+    /// Measures Millrace beside Apache Kafka and bare loops, or the operator on an API server in
+    /// memory.
     Bench {
-        /// `produce`, `fetch`, `latency`, `life`, `hardware` or `all`, and flags such as `--write`.
+        /// `produce`, `fetch`, `latency`, `life`, `hardware`, `all` or `operator`, and flags such
+        /// as `--write`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

@@ -9,6 +9,12 @@ use crate::step::{cargo, run};
 /// # Errors
 /// cargo cannot be started.
 pub fn bench(arguments: &[String]) -> Result<bool> {
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "operator"
+    {
+        let mut command = cargo(&["bench", "-p", "millrace-operator", "--bench", "operator", "--"]);
+        return run("bench", command.args(rest));
+    }
     let mut command = cargo(&["run", "--release", "-p", "millrace-bench", "--"]);
     let flags_only = arguments.iter().all(|argument| argument.starts_with('-'));
     if flags_only {
