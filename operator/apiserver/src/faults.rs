@@ -63,6 +63,8 @@ pub struct Rule {
     pub verbs: Vec<Verb>,
     /// The resource's name in URLs; all if empty.
     pub plural: String,
+    /// The namespace; all if empty.
+    pub namespace: String,
     /// The object; all if empty.
     pub name: String,
     /// Fitting requests that pass before the first fault.
@@ -125,8 +127,15 @@ pub(crate) enum EventFate {
 impl Rule {
     /// A rule for one verb on one resource, for the next request.
     pub fn once(verb: Verb, plural: &str, fault: Fault) -> Rule {
-        let plural = plural.to_owned();
-        Rule { verbs: vec![verb], plural, name: String::new(), skip: 0, times: 1, fault }
+        Rule {
+            verbs: vec![verb],
+            plural: plural.to_owned(),
+            namespace: String::new(),
+            name: String::new(),
+            skip: 0,
+            times: 1,
+            fault,
+        }
     }
 
     /// The same rule after some fitting requests have passed.
@@ -142,6 +151,7 @@ impl Rule {
     fn fits(&self, request: &Request) -> bool {
         (self.verbs.is_empty() || self.verbs.contains(&request.verb))
             && (self.plural.is_empty() || self.plural == request.target.plural)
+            && (self.namespace.is_empty() || self.namespace == request.target.namespace)
             && (self.name.is_empty() || self.name == request.target.name)
     }
 }

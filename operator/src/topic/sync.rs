@@ -44,9 +44,18 @@ pub struct Synced {
     pub has_foreign_configs: bool,
 }
 
+/// The resources that name a cluster, as far as they are known.
+#[derive(Clone, Copy)]
+pub struct Listed<'a> {
+    /// Those that are known.
+    pub topics: &'a [Arc<WantedTopic>],
+    /// Whether these are all that the operator can see.
+    pub is_complete: bool,
+    /// Whether those of a namespace can be seen: only then may one be missed.
+    pub is_listed: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
 /// Brings the topics of a cluster to what their resources say.
-///
-/// `is_complete` says whether all resources are known: only then may one be missed.
 ///
 /// # Errors
 /// The API or a broker failed; to be tried again.
@@ -54,9 +63,9 @@ pub async fn sync<C: Reach>(
     context: &Context<C>,
     cluster: &Key,
     look: &Look,
-    topics: &[Arc<WantedTopic>],
-    is_complete: bool,
+    listed: Listed<'_>,
 ) -> Result<Synced, Error> {
+    let topics = listed.topics;
     let sound = match look {
         Look::Absent => return absent(context, cluster, topics).await,
         Look::Refused => None,
@@ -66,14 +75,15 @@ pub async fn sync<C: Reach>(
     let (Some(sound), Some(host)) = (sound, host) else {
         return not_now(context, cluster, sound.map(|it| &**it), topics).await;
     };
-    if !is_complete {
+    if !listed.is_complete {
         // Wakes us when it is: nothing can be said before.
         return Ok(Synced::default());
     }
     let mut admin = brokers::admin(&context.connect, &host, sound.wanted.internal_port());
     let limit = context.options.broker_timeout;
     let state = in_time("read topics", limit, admin.state(None)).await?;
-    let watches = |namespace: &str| context.options.watches(namespace);
+    let watches =
+        |namespace: &str| context.options.watches(namespace) && (listed.is_listed)(namespace);
     let known = Known {
         topics: &state.topics,
         wanted: topics,

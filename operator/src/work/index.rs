@@ -25,6 +25,8 @@ struct State {
     /// Scopes of whose topics no watch has told of all yet. Later lists leave it as it is: what is
     /// known stays until they are complete.
     unlisted: BTreeSet<String>,
+    /// Those that the operator may not see.
+    refused: BTreeSet<String>,
 }
 
 impl Index {
@@ -79,6 +81,7 @@ impl Index {
     pub fn end_listing(&self, namespace: &str, told: &BTreeSet<Key>) -> BTreeSet<Key> {
         let mut state = self.lock();
         state.unlisted.remove(namespace);
+        state.refused.remove(namespace);
         let is_gone = |key: &&Key| {
             (namespace.is_empty() || key.namespace == namespace) && !told.contains(*key)
         };
@@ -93,9 +96,27 @@ impl Index {
         clusters
     }
 
-    /// Whether all topics are known.
+    /// The topics of a namespace (empty: all) cannot be told of, so nobody waits for them; whether
+    /// somebody did.
+    pub fn refuse_listing(&self, namespace: &str) -> bool {
+        let mut state = self.lock();
+        let was_awaited = state.unlisted.remove(namespace);
+        if was_awaited {
+            state.refused.insert(namespace.to_owned());
+        }
+        was_awaited
+    }
+
+    /// Whether all topics are known that can be.
     pub fn is_complete(&self) -> bool {
         self.lock().unlisted.is_empty()
+    }
+
+    /// Whether the topics of a namespace were ever told of: no other can be missed.
+    pub fn is_listed(&self, namespace: &str) -> bool {
+        let state = self.lock();
+        let is_off = |scope: &str| state.refused.contains(scope) || state.unlisted.contains(scope);
+        !is_off("") && !is_off(namespace)
     }
 
     /// The topics that name a cluster, by where they are.

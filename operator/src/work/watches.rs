@@ -45,7 +45,7 @@ where
 async fn clusters<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
     let events = || watch(api::<C, Cluster>(&shop, &scope), watcher::Config::default());
     let mut told = BTreeSet::new();
-    each(&shop, "Cluster", events, |event: Event<Cluster>| match event {
+    let take = |event: Event<Cluster>| match event {
         Event::Init => told.clear(),
         Event::InitApply(cluster) | Event::Apply(cluster) => {
             told.insert(cluster.key());
@@ -67,15 +67,20 @@ async fn clusters<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
                 shop.wake(&key, Cause::Cluster);
             }
         }
-    })
-    .await;
+    };
+    each(&shop, "Cluster", events, take, || {}).await;
 }
 
 async fn topics<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
     let events = || watch(api::<C, Topic>(&shop, &scope), watcher::Config::default());
     let mut told = BTreeSet::new();
     let mut is_listing = false;
-    each(&shop, "Topic", events, |event: Event<Topic>| match event {
+    let wake_all = || {
+        for cluster in shop.index.clusters() {
+            shop.wake(&cluster, Cause::Topics);
+        }
+    };
+    let take = |event: Event<Topic>| match event {
         Event::Init => {
             is_listing = true;
             told.clear();
@@ -99,12 +104,15 @@ async fn topics<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
             is_listing = false;
             shop.index.end_listing(&scope, &told);
             told.clear();
-            for cluster in shop.index.clusters() {
-                shop.wake(&cluster, Cause::Topics);
-            }
+            wake_all();
         }
-    })
-    .await;
+    };
+    let refused = || {
+        if shop.index.refuse_listing(&scope) {
+            wake_all();
+        }
+    };
+    each(&shop, "Topic", events, take, refused).await;
 }
 
 /// Child objects: only their labels are read, to know whose they are.
@@ -118,7 +126,7 @@ async fn children<C: Reach>(shop: Arc<Shop<C>>, scope: String, kind: Kind) {
     };
     let ours = format!("app.kubernetes.io/managed-by={MANAGER}");
     let events = || watch(api.clone(), watcher::Config::default().labels(&ours));
-    each(&shop, kind.name(), events, |event| match event {
+    let take = |event: Event<PartialObjectMeta<DynamicObject>>| match event {
         Event::Apply(object) | Event::Delete(object) => {
             let namespace = object.metadata.namespace.clone();
             if let (Some(name), Some(namespace)) = (cluster_of(&object.metadata), namespace) {
@@ -127,8 +135,8 @@ async fn children<C: Reach>(shop: Arc<Shop<C>>, scope: String, kind: Kind) {
         }
         Event::Init | Event::InitApply(_) => {}
         Event::InitDone => shop.wake_all(),
-    })
-    .await;
+    };
+    each(&shop, kind.name(), events, take, || {}).await;
 }
 
 /// Whose a child object is: as its label says, or its owner if somebody has taken the label off.
@@ -180,6 +188,7 @@ async fn each<C, K, S>(
     what: &'static str,
     events: impl Fn() -> S,
     mut take: impl FnMut(Event<K>),
+    refused: impl Fn(),
 ) where
     C: Reach,
     K: Send + 'static,
@@ -198,6 +207,9 @@ async fn each<C, K, S>(
             match event {
                 Some(Ok(event)) => take(event),
                 Some(Err(error)) => {
+                    if is_refusal(&error) {
+                        refused();
+                    }
                     let error = crate::error::chain(&error);
                     tracing::warn!(kind = what, error, "watch broke, begins anew");
                 }
@@ -207,4 +219,10 @@ async fn each<C, K, S>(
             shop.context.metrics.known(clusters, topics);
         }
     }
+}
+
+/// Whether the operator may not see these objects, as in a namespace that is gone with its roles.
+fn is_refusal(error: &watcher::Error) -> bool {
+    let watcher::Error::InitialListFailed(error) = error else { return false };
+    crate::error::code(error) == Some(403)
 }

@@ -11,7 +11,7 @@ use crate::cluster::reconcile::{Look, reconcile};
 use crate::context::Reach;
 use crate::error::{Error, chain};
 use crate::resource::Key;
-use crate::topic::sync::sync;
+use crate::topic::sync::{Listed, sync};
 use crate::topic::wanted::WantedTopic;
 
 /// How long a worker waits for what comes together with what it was woken by.
@@ -86,7 +86,9 @@ async fn look<C: Reach>(
     // In this order: what is complete now is complete when it is read.
     let is_complete = shop.index.is_complete();
     let topics = shop.index.topics_of(key);
-    let synced = sync(context, key, look, &topics, is_complete).await;
+    let is_listed = |namespace: &str| shop.index.is_listed(namespace);
+    let topics = Listed { topics: &topics, is_complete, is_listed: &is_listed };
+    let synced = sync(context, key, look, topics).await;
     context.metrics.looked("topics", synced.is_ok(), started.elapsed().as_secs_f64());
     let synced = synced?;
     if synced.has_foreign_configs {

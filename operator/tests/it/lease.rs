@@ -104,6 +104,7 @@ async fn who_cannot_renew_stops_before_another_begins() {
         let rule = Rule {
             verbs: Vec::new(),
             plural: String::new(),
+            namespace: String::new(),
             name: String::new(),
             skip: 0,
             times: usize::MAX,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use millrace_apiserver::Faults;
+use millrace_apiserver::request::Verb;
+use millrace_apiserver::{ApiError, Fault, Faults, Rule};
 use millrace_client::{Admin, Router};
 use millrace_operator::context::Options;
 use serde_json::{Value, json};
@@ -225,4 +226,30 @@ async fn only_the_namespaces_that_are_looked_after_are() {
     let elsewhere: Vec<_> =
         operator.faults.writes().into_iter().filter(|it| it.namespace != "default").collect();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_may_not_be_seen_holds_nobody_up_and_loses_nothing() {
+    let world = World::new(1).await;
+    world.make_namespace("web").await;
+    let namespaces = vec!["default".to_owned(), "web".to_owned()];
+    let options = Options { namespaces, ..Options::default() };
+    let operator = Operator::start_with(&world, Harm::default(), options.clone());
+    world.apply(&cluster("c", json!({ "topicNamespaces": ["web"] }))).await;
+    let mut clicks = in_namespace(topic("clicks", "c", json!({})), "web");
+    clicks["spec"]["clusterRef"]["namespace"] = json!("default");
+    world.apply(&clicks).await;
+    let told = |it: &World| it.condition("Topic", "web", "clicks", "Ready");
+    world.until("ready", |it| told(it).starts_with("True")).await;
+    operator.stop().await;
+    // The role binding went with the namespace, or somebody took it away.
+    let operator = Operator::start_with(&world, Harm::default(), options);
+    let why = "no role lets millrace-operator list topics";
+    let refused = Fault::Refuse(ApiError::forbidden("millrace.io", "topics", "", why));
+    let rule = Rule::once(Verb::List, "topics", refused).times(usize::MAX);
+    operator.faults.add(Rule { namespace: "web".to_owned(), ..rule });
+    world.apply(&topic("orders", "c", json!({}))).await;
+    world.until("ready", |it| it.are_ready("c", &["orders"])).await;
+    sleep(Duration::from_secs(7_200)).await;
+    assert_eq!(found(&world, "clicks").await, "1 clicks {}");
 }

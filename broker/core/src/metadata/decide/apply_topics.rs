@@ -18,6 +18,7 @@ use crate::config::Values;
 use crate::limits::OWNER_BYTES_MAX;
 use crate::metadata::image::Image;
 use crate::metadata::record::Record;
+use crate::metadata::topic_rules::is_internal;
 use crate::metadata::touched::Touched;
 
 /// Makes topics what they are to be.
@@ -52,6 +53,12 @@ pub enum ApplyTopicError {
     /// The request names it twice.
     #[error("topic {name:?} is named more than once in one request")]
     Duplicate {
+        /// The name.
+        name: String,
+    },
+    /// Brokers make it for themselves.
+    #[error("topic {name} is internal: only brokers make and change it")]
+    Internal {
         /// The name.
         name: String,
     },
@@ -101,6 +108,7 @@ impl ApplyTopicError {
             ApplyTopicError::Duplicate { .. } | ApplyTopicError::LongOwner { .. } => {
                 ErrorCode::InvalidRequest
             }
+            ApplyTopicError::Internal { .. } => ErrorCode::InvalidTopicException,
             ApplyTopicError::Other { .. } | ApplyTopicError::OtherOwner { .. } => {
                 ErrorCode::InvalidUpdateVersion
             }
@@ -149,6 +157,9 @@ fn apply(
     let size_bytes = topic.owner.as_ref().map_or(0, String::len);
     if size_bytes > OWNER_BYTES_MAX {
         return Err(ApplyTopicError::LongOwner { size_bytes, limit_bytes: OWNER_BYTES_MAX });
+    }
+    if is_internal(&topic.name) {
+        return Err(ApplyTopicError::Internal { name: topic.name.clone() });
     }
     let there = image.topic(&topic.name);
     let found = there.map(|there| there.id);
@@ -298,11 +309,13 @@ mod tests {
                 topic("a", None, (None, Some("me"))),
                 topic("b", Some(1), (None, Some("me"))),
                 topic("c", None, (None, Some(&long))),
+                topic("__consumer_offsets", None, (None, Some("me"))),
             ],
             &expect![[r#"
                 INVALID_UPDATE_VERSION: topic "a" is not the one that was seen: its id is Some(AQEBAQEBAQEBAQEBAQEBAQ), not None
                 INVALID_UPDATE_VERSION: topic "b" is not the one that was seen: its id is None, not Some(AQEBAQEBAQEBAQEBAQEBAQ)
                 INVALID_REQUEST: owner of 2000 bytes exceeds the limit of 1024
+                INVALID_TOPIC_EXCEPTION: topic __consumer_offsets is internal: only brokers make and change it
                 a: 1 of None {}
             "#]],
         );
