@@ -45,20 +45,23 @@ impl Inside {
         Ok(described)
     }
 
-    /// Makes a topic as a program would, past the operator.
+    /// Makes a topic as a program would, past the operator, once a broker can be reached.
     ///
     /// # Errors
     /// The client fails.
     pub fn create(&self, bootstrap: &str, topic: &str, partitions: usize) -> Result<()> {
+        self.describe(bootstrap)?;
         let words = [bootstrap, topic, &partitions.to_string()];
         self.verb("create", &words)?.hear_all(wait::MAX).map(drop)
     }
 
-    /// Sets a config, `KEY=VALUE`, of a topic, or of all brokers (`-`), past the operator.
+    /// Sets a config, `KEY=VALUE`, of a topic, or of all brokers (`-`), past the operator, once a
+    /// broker can be reached.
     ///
     /// # Errors
     /// The client fails.
     pub fn set(&self, bootstrap: &str, topic: &str, config: &str) -> Result<()> {
+        self.describe(bootstrap)?;
         self.verb("set", &[bootstrap, topic, config])?.hear_all(wait::MAX).map(drop)
     }
 
