@@ -49,14 +49,7 @@ impl Kind {
     /// Where the API has it.
     pub fn resource(self) -> ApiResource {
         let (kind, api_version, plural) = self.facts();
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        ApiResource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
-        }
+        api_resource(kind, api_version, plural)
     }
 
     const fn facts(self) -> (&'static str, &'static str, &'static str) {
@@ -74,5 +67,17 @@ impl Kind {
             }
             Kind::Pod => ("Pod", "v1", "pods"),
         }
+    }
+}
+
+/// Where the API has a kind.
+pub fn api_resource(kind: &str, api_version: &str, plural: &str) -> ApiResource {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
     }
 }

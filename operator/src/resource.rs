@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Client;
+use kube::api::Api;
 use kube::core::{NamespaceResourceScope, Resource};
 use millrace_crds::{API_VERSION, GROUP, VERSION};
 use serde::{Deserialize, Serialize};
@@ -83,6 +85,14 @@ resource! {
 resource! {
     /// A `Topic` as the API has it.
     Topic, "topics"
+}
+
+/// The resources of a namespace, or of all if it is empty.
+pub fn api<K>(client: Client, scope: &str) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    if scope.is_empty() { Api::all(client) } else { Api::namespaced(client, scope) }
 }
 
 /// Where a resource is: its namespace and name.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{Api, ListParams};
+use kube::api::ListParams;
 use millrace_client::{Admin, ClientError, TopicChange};
 use millrace_crds::TopicStatus;
 use millrace_types::{ErrorCode, TopicId};
@@ -17,7 +17,7 @@ use crate::cluster::plan::configs;
 use crate::cluster::reconcile::{Look, Sound};
 use crate::context::{Context, Reach};
 use crate::error::Error;
-use crate::resource::{Key, Topic};
+use crate::resource::{Key, Topic, api};
 
 /// How many topics one request changes: enough that the way there and back does not count, few
 /// enough that a broker is not kept busy for long.
@@ -277,9 +277,7 @@ async fn wanted_now<C: Reach>(
 ) -> Result<Vec<Arc<WantedTopic>>, Error> {
     let mut all = Vec::new();
     for scope in context.options.scopes() {
-        let client = context.client.clone();
-        let api: Api<Topic> =
-            if scope.is_empty() { Api::all(client) } else { Api::namespaced(client, &scope) };
+        let api = api::<Topic>(context.client.clone(), &scope);
         let mut page = ListParams::default().limit(PAGE);
         loop {
             let listed = api.list(&page).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, pin_mut};
 use kube::api::{Api, DynamicObject, ObjectMeta};
-use kube::core::{ApiResource, NamespaceResourceScope, PartialObjectMeta, Resource};
+use kube::core::{ApiResource, PartialObjectMeta};
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
@@ -18,7 +18,7 @@ use super::{Cause, Shop};
 use crate::context::Reach;
 use crate::kind::Kind;
 use crate::names::{CLUSTER_LABEL, MANAGER};
-use crate::resource::{Cluster, Key, Topic};
+use crate::resource::{Cluster, Key, Topic, api};
 use crate::topic::wanted::WantedTopic;
 
 /// All watches, each to be run as a task.
@@ -34,16 +34,9 @@ pub(super) fn all<C: Reach>(shop: &Arc<Shop<C>>) -> Vec<BoxFuture<'static, ()>> 
     watches
 }
 
-fn api<C, K>(shop: &Shop<C>, scope: &str) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    let client = shop.context.client.clone();
-    if scope.is_empty() { Api::all(client) } else { Api::namespaced(client, scope) }
-}
-
 async fn clusters<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
-    let events = || watch(api::<C, Cluster>(&shop, &scope), watcher::Config::default());
+    let api = api::<Cluster>(shop.context.client.clone(), &scope);
+    let events = || watch(api.clone(), watcher::Config::default());
     let mut told = BTreeSet::new();
     let take = |event: Event<Cluster>| match event {
         Event::Init => told.clear(),
@@ -72,7 +65,8 @@ async fn clusters<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
 }
 
 async fn topics<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
-    let events = || watch(api::<C, Topic>(&shop, &scope), watcher::Config::default());
+    let api = api::<Topic>(shop.context.client.clone(), &scope);
+    let events = || watch(api.clone(), watcher::Config::default());
     let mut told = BTreeSet::new();
     let mut is_listing = false;
     let wake_all = || {

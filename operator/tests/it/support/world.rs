@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::ApiResource;
 use millrace_apiserver::ApiServer;
+use millrace_operator::kind::api_resource;
 use millrace_server::broker::Broker;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -64,7 +64,7 @@ impl World {
             World { user: server.client("default"), server, network, origin: Instant::now() };
         let definitions: Api<DynamicObject> = Api::all_with(
             world.user.clone(),
-            &resource_of(
+            &api_resource(
                 "CustomResourceDefinition",
                 "apiextensions.k8s.io/v1",
                 "customresourcedefinitions",
@@ -92,7 +92,7 @@ impl World {
     fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
         let row = KINDS.iter().find(|(name, ..)| *name == kind);
         let (kind, api_version, plural) = row.unwrap_or_else(|| panic!("no kind {kind}"));
-        let resource = resource_of(kind, api_version, plural);
+        let resource = api_resource(kind, api_version, plural);
         if namespace.is_empty() {
             Api::all_with(self.user.clone(), &resource)
         } else {
@@ -239,16 +239,5 @@ impl World {
             lines.push(super::history::line(change, self.origin));
         }
         lines.join("\n")
-    }
-}
-
-fn resource_of(kind: &str, api_version: &str, plural: &str) -> ApiResource {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
     }
 }
