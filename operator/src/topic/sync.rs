@@ -243,7 +243,7 @@ async fn delete<C: Reach>(
         return Ok(());
     }
     let cluster = known.cluster;
-    let now = wanted_now(context, cluster).await?;
+    let now = wanted_now(context, known).await?;
     let sure = plan(Known { wanted: &now, ..known }).deletions;
     let mut ids: Vec<TopicId> = Vec::new();
     for deletion in deletions {
@@ -270,13 +270,15 @@ async fn delete<C: Reach>(
     Ok(())
 }
 
-/// The topics that name a cluster, as the API has them now.
+/// The topics that name a cluster, as the API has them now, of the namespaces that can be seen: of
+/// the others no topic is missed, so none is deleted.
 async fn wanted_now<C: Reach>(
     context: &Context<C>,
-    cluster: &Key,
+    known: Known<'_>,
 ) -> Result<Vec<Arc<WantedTopic>>, Error> {
+    let cluster = known.cluster;
     let mut all = Vec::new();
-    for scope in context.options.scopes() {
+    for scope in context.options.scopes().into_iter().filter(|scope| (known.watches)(scope)) {
         let api = api::<Topic>(context.client.clone(), &scope);
         let mut page = ListParams::default().limit(PAGE);
         loop {

@@ -250,6 +250,8 @@ async fn a_namespace_that_may_not_be_seen_holds_nobody_up_and_loses_nothing() {
     operator.faults.add(Rule { namespace: "web".to_owned(), ..rule });
     world.apply(&topic("orders", "c", json!({}))).await;
     world.until("ready", |it| it.are_ready("c", &["orders"])).await;
+    world.delete("Topic", "default", "orders").await;
     sleep(Duration::from_secs(7_200)).await;
     assert_eq!(found(&world, "clicks").await, "1 clicks {}");
+    assert_eq!(found(&world, "orders").await, "");
 }
