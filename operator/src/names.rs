@@ -14,8 +14,8 @@ pub const LISTENER_LABEL: &str = "millrace.io/listener";
 pub const CLUSTER_ID: &str = "millrace.io/cluster-id";
 /// The id of the log directory on a volume.
 pub const DIRECTORY_ID: &str = "millrace.io/directory-id";
-/// A digest of the configs that a broker of this pod template starts with.
-pub const CONFIG_DIGEST: &str = "millrace.io/config-digest";
+/// A digest of the pod template that a pod was made from, configs included.
+pub const TEMPLATE_DIGEST: &str = "millrace.io/template-digest";
 /// A digest of what was last applied, to see fields that were taken out.
 pub const APPLIED_DIGEST: &str = "millrace.io/applied-digest";
 /// The name of the brokers' volume in their pods.
@@ -59,9 +59,10 @@ pub fn external(cluster: &str, listener: &str, broker: Option<i32>) -> String {
     }
 }
 
-/// The `ConfigMap` with the brokers' configs.
-pub fn config(cluster: &str) -> String {
-    format!("{cluster}-config")
+/// The `ConfigMap` with the brokers' configs. Other configs are another object: a broker that is
+/// started again finds those that it ran with, until the operator has it run with others.
+pub fn config(cluster: &str, digest: &str) -> String {
+    format!("{cluster}-config-{digest}")
 }
 
 /// The pod that tries whether a new pod template could start.

@@ -7,11 +7,11 @@
   resources: [clusters/status, topics/status]
   verbs: [patch]
 - apiGroups: [""]
-  resources: [configmaps, serviceaccounts]
+  resources: [serviceaccounts]
   verbs: [get, list, watch, create, patch]
-# Services go with their listeners.
+# Services go with their listeners, configs with the last broker that reads them.
 - apiGroups: [""]
-  resources: [services]
+  resources: [configmaps, services]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [apps]
   resources: [statefulsets]

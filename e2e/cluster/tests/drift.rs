@@ -1,12 +1,15 @@
 //! Whatever somebody edits or deletes is put right, and the broker serves on all the while.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use millrace_e2e_cluster::cluster::{BOOTSTRAP, CLUSTERS, shop};
 use millrace_e2e_cluster::inside::Inside;
 use millrace_e2e_cluster::namespace::{Namespace, check_with_operator};
 use millrace_e2e_cluster::records::{consume, feed};
 use millrace_e2e_cluster::wait;
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// Stands for the name of the brokers' configs, which holds a digest of them.
+const CONFIGS: &str = "(configs)";
 
 const CHILDREN: [(&str, &str); 7] = [
     ("serviceaccount", "shop"),
@@ -14,7 +17,7 @@ const CHILDREN: [(&str, &str); 7] = [
     ("service", "shop-bootstrap"),
     ("networkpolicy", "shop"),
     ("poddisruptionbudget", "shop"),
-    ("configmap", "shop-config"),
+    ("configmap", CONFIGS),
     ("statefulset", "shop"),
 ];
 
@@ -34,12 +37,22 @@ const EDITS: [(&str, &str, &str, &str); 6] = [
     ),
     ("networkpolicy", "shop", r#"{"spec":{"ingress":[]}}"#, "/spec/ingress"),
     ("poddisruptionbudget", "shop", r#"{"spec":{"maxUnavailable":0}}"#, "/spec/maxUnavailable"),
-    ("configmap", "shop-config", r#"{"data":{"server.properties":"broken"}}"#, "/data"),
+    ("configmap", CONFIGS, r#"{"data":{"server.properties":"broken"}}"#, "/data"),
     ("statefulset", "shop", r#"{"spec":{"replicas":0}}"#, "/spec/replicas"),
 ];
 
+fn name_of(namespace: &Namespace, name: &str) -> Result<String> {
+    if name != CONFIGS {
+        return Ok(name.to_owned());
+    }
+    let set = namespace.get("statefulset", "shop")?;
+    let name = set.pointer("/spec/template/spec/volumes/0/configMap/name");
+    Ok(name.and_then(Value::as_str).context("no configs in the template")?.to_owned())
+}
+
 fn deleted(namespace: &Namespace) -> Result<()> {
     for (kind, name) in CHILDREN {
+        let name = &name_of(namespace, name)?;
         let before = namespace.uid(kind, name)?;
         // Pods of a StatefulSet stay, as with somebody who knows a little.
         namespace.kubectl(&["delete", kind, name, "--cascade=orphan"])?;
@@ -53,6 +66,7 @@ fn deleted(namespace: &Namespace) -> Result<()> {
 
 fn edited(namespace: &Namespace) -> Result<()> {
     for (kind, name, patch, place) in EDITS {
+        let name = &name_of(namespace, name)?;
         let part = || {
             let object = namespace.get(kind, name)?;
             anyhow::Ok(object.pointer(place).cloned().unwrap_or_default())

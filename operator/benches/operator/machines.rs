@@ -44,10 +44,9 @@ pub async fn run(server: ApiServer) {
 }
 
 async fn start(server: &ApiServer, pod: &Value, path: &Path) -> Machine {
-    let labels = &pod["metadata"]["labels"];
-    let cluster = labels["millrace.io/cluster"].as_str().expect("a cluster");
-    let map = format!("{cluster}-config");
-    let files = server.object("", "configmaps", "default", &map).expect("configs");
+    let map = pod["spec"]["volumes"].as_array().into_iter().flatten();
+    let map = map.filter_map(|it| it["configMap"]["name"].as_str()).next().expect("configs");
+    let files = server.object("", "configmaps", "default", map).expect("configs");
     let address = pod["status"]["podIP"].as_str().expect("an address");
     let mut pairs = BTreeMap::new();
     for file in ["server.properties", "broker-0.properties"] {

@@ -70,7 +70,7 @@ pub async fn execute<C: Reach>(
         Action::Delete { kind, name, uid, keeps_children } => {
             context.metrics.write("delete", kind.name());
             objects.delete(*kind, name, uid, *keeps_children).await?;
-            if *kind != Kind::Service {
+            if !matches!(kind, Kind::Service | Kind::ConfigMap) {
                 return Ok(Done::Later);
             }
             seen.objects.remove(&(*kind, name.clone()));

@@ -9,19 +9,23 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::build::{config, external, policies, services, stateful_set};
+use self::brokers::Origin;
+use super::build::{external, policies, services};
 use super::problem::Problem;
-use super::seen::{Seen, label, text};
+use super::seen::{Seen, text};
 use super::wanted::Wanted;
 use crate::kind::Kind;
-use crate::{names, same};
+use crate::same;
 
+mod brokers;
 pub mod configs;
 mod external_addresses;
+mod left_over;
 mod rollout;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use storage::cluster_id;
 
@@ -102,16 +106,33 @@ pub fn plan(wanted: &Wanted, seen: &Seen) -> Plan {
             return plan;
         }
     };
-    plan.step = around(wanted, seen, &mut plan)
-        .or_else(|| external_addresses::wait(wanted, seen, &mut plan))
-        .or_else(|| brokers(wanted, seen, &cluster_id, &mut plan))
-        .or_else(|| storage::look_after(wanted, seen, &cluster_id, &mut plan))
-        .or_else(|| rollout::next(wanted, seen, &mut plan).filter(|_| !are_pods_refused(seen)))
-        .or_else(|| configs::set(wanted, seen, &mut plan));
+    plan.step = next(wanted, seen, &cluster_id, &mut plan);
     plan
 }
 
-/// What stands around the brokers; what is no longer wanted goes.
+fn next(wanted: &Wanted, seen: &Seen, cluster_id: &str, plan: &mut Plan) -> Option<Step> {
+    let step = around(wanted, seen, plan);
+    if step.is_some() {
+        return step;
+    }
+    external_addresses::wait(wanted, seen, plan);
+    let origin = Origin::of(wanted, seen, cluster_id);
+    let mut untried = None;
+    match brokers::change(wanted, seen, &origin, plan) {
+        Some(change) if change.is_untried => untried = Some(change.step),
+        Some(change) => return Some(change.step),
+        None => {}
+    }
+    storage::look_after(wanted, seen, cluster_id, plan)
+        .or_else(|| {
+            let step = rollout::next(wanted, seen, &origin, untried, plan);
+            step.filter(|_| !are_pods_refused(seen))
+        })
+        .or_else(|| configs::set(wanted, seen, plan))
+        .or_else(|| left_over::next(wanted, seen, &origin))
+}
+
+/// What stands around the brokers.
 fn around(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
     let mut all = vec![
         (Kind::ServiceAccount, policies::service_account(wanted)),
@@ -121,20 +142,7 @@ fn around(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
     all.extend(external::services(wanted).into_iter().map(|service| (Kind::Service, service)));
     all.push((Kind::NetworkPolicy, policies::network_policy(wanted)));
     all.push((Kind::PodDisruptionBudget, policies::disruption_budget(wanted)));
-    let mut known: Vec<(Kind, String)> = Vec::new();
-    for (kind, object) in all {
-        known.push((kind, name_of(&object)));
-        let step = apply(kind, object, seen, plan);
-        if step.is_some() {
-            return step;
-        }
-    }
-    let is_left_over = |key: &(Kind, String), object: &Value| {
-        let is_ours = label(object, "app.kubernetes.io/managed-by") == Some(names::MANAGER);
-        key.0 == Kind::Service && is_ours && !known.contains(key)
-    };
-    let ((kind, name), object) = seen.objects.iter().find(|(key, it)| is_left_over(key, it))?;
-    Some(delete(*kind, name, object, "no listener needs it any more".to_owned()))
+    all.into_iter().find_map(|(kind, object)| apply(kind, object, seen, plan))
 }
 
 /// Whether the API refuses what brokers start from: a restart would bring back what is there.
@@ -142,41 +150,11 @@ fn are_pods_refused(seen: &Seen) -> bool {
     seen.refused.keys().any(|(kind, _)| matches!(kind, Kind::ConfigMap | Kind::StatefulSet))
 }
 
-/// The brokers' configs and their `StatefulSet`.
-fn brokers(wanted: &Wanted, seen: &Seen, cluster_id: &str, plan: &mut Plan) -> Option<Step> {
-    // A plan that waits for addresses must not start brokers that do not know them.
-    if plan.waits.iter().any(|wait| wait.reason == external_addresses::REASON) {
-        return None;
-    }
-    let files = config::config_map(wanted, seen, cluster_id);
-    let step = apply(Kind::ConfigMap, files, seen, plan);
-    if step.is_some() || are_pods_refused(seen) {
-        return step;
-    }
-    let object = stateful_set::stateful_set(wanted, cluster_id);
-    let name = name_of(&object);
-    if let Some(there) = seen.object(Kind::StatefulSet, &name)
-        && let Some(field) = storage::frozen_difference(&object, there)
-    {
-        let reason = format!("{field} cannot be changed in place; the pods stay as they are");
-        return Some(Step {
-            action: Action::Delete {
-                kind: Kind::StatefulSet,
-                name,
-                uid: uid_of(there),
-                keeps_children: true,
-            },
-            reason,
-        });
-    }
-    apply(Kind::StatefulSet, object, seen, plan)
-}
-
 /// The step that makes an object what it is to be; none if it is.
 fn apply(kind: Kind, object: Value, seen: &Seen, plan: &mut Plan) -> Option<Step> {
     let name = name_of(&object);
     let there = seen.object(kind, &name);
-    if there.is_some_and(|it| text(it, "/metadata/deletionTimestamp").is_some()) {
+    if there.is_some_and(is_going) {
         plan.waits.push(Wait {
             reason: "ObjectGoing",
             step: format!("make {} {name} anew", kind.name()),
@@ -208,6 +186,10 @@ fn apply(kind: Kind, object: Value, seen: &Seen, plan: &mut Plan) -> Option<Step
 fn delete(kind: Kind, name: &str, object: &Value, reason: String) -> Step {
     let (name, uid) = (name.to_owned(), uid_of(object));
     Step { action: Action::Delete { kind, name, uid, keeps_children: false }, reason }
+}
+
+fn is_going(object: &Value) -> bool {
+    text(object, "/metadata/deletionTimestamp").is_some()
 }
 
 fn name_of(object: &Value) -> String {

@@ -77,6 +77,12 @@ pub fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.pointer("/metadata/labels")?.get(name)?.as_str()
 }
 
+/// The `ConfigMap` that a pod, or a template of one, reads its configs from.
+pub fn mounted_configs(pod: &Value) -> Option<&str> {
+    let volumes = pod.pointer("/spec/volumes")?.as_array()?;
+    volumes.iter().find_map(|volume| text(volume, "/configMap/name"))
+}
+
 /// A pod, read with care: any of it may be missing.
 #[derive(Clone, Copy, Debug)]
 pub struct Pod<'a> {

@@ -106,25 +106,52 @@ fn a_pod_that_no_node_takes_takes_no_broker_down() {
     });
 }
 
+/// A cluster that is to have an image that is not there.
+fn misled(world: &World) -> BoxFuture<'_, ()> {
+    async {
+        small(world).await;
+        world.until("ready", is_ready).await;
+        world.server.with_fates(|fates| {
+            let fate = Fate::ImagePullFails("no such image".to_owned());
+            fates.set_by_image("millrace-broker:3", Some(fate));
+        });
+        let spec = json!({ "image": "millrace-broker:3", "config": { "num.partitions": 3 } });
+        edit(world, spec).await;
+    }
+    .boxed()
+}
+
+fn is_misled(world: &World) -> bool {
+    world.ready("Cluster", "c").contains("no such image")
+}
+
 #[test]
 fn a_change_that_would_not_start_can_be_taken_back() {
     survives_crashes(&Scenario {
-        before: |world| {
-            async {
-                small(world).await;
-                world.until("ready", is_ready).await;
-                world.server.with_fates(|fates| {
-                    let fate = Fate::ImagePullFails("no such image".to_owned());
-                    fates.set_by_image("millrace-broker:3", Some(fate));
-                });
-                edit(world, json!({ "image": "millrace-broker:3" })).await;
-            }
-            .boxed()
+        before: misled,
+        is_before: is_misled,
+        change: |world| {
+            let spec = json!({ "image": "millrace-broker:1", "config": null });
+            edit(world, spec).boxed()
         },
-        is_before: |world| world.ready("Cluster", "c").contains("no such image"),
-        change: |world| edit(world, json!({ "image": "millrace-broker:1" })).boxed(),
         is_done: is_ready,
         allowed: PEACE,
+    });
+}
+
+#[test]
+fn a_broker_that_goes_while_a_change_would_not_start_comes_back_as_it_was() {
+    survives_crashes(&Scenario {
+        before: misled,
+        is_before: is_misled,
+        change: |world| world.delete("Pod", "default", "c-0").boxed(),
+        is_done: |world| {
+            let serves = world.get("Cluster", "c")["status"]["readyReplicas"] == 1;
+            let pod = world.object("Pod", "default", "c-0").unwrap_or_default();
+            let image = &pod["spec"]["containers"][0]["image"];
+            is_misled(world) && serves && image == "millrace-broker:1"
+        },
+        allowed: ONE_RESTART,
     });
 }
 

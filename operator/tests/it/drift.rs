@@ -22,7 +22,6 @@ fn comes_back(delete: Act, restarts: usize) {
                 ("Service", "c-bootstrap"),
                 ("NetworkPolicy", "c"),
                 ("PodDisruptionBudget", "c"),
-                ("ConfigMap", "c-config"),
                 ("StatefulSet", "c"),
                 ("Pod", "c-0"),
             ];
@@ -30,7 +29,8 @@ fn comes_back(delete: Act, restarts: usize) {
                 let object = world.object(kind, "default", name);
                 object.is_some_and(|it| it["metadata"]["deletionTimestamp"].is_null())
             };
-            is_ready(world) && children.into_iter().all(is_there)
+            let has_all = children.into_iter().all(is_there);
+            is_ready(world) && has_all && is_there(("ConfigMap", &configs(world)))
         },
         allowed: Allowed { restarts, ..PEACE },
     });
@@ -43,7 +43,10 @@ fn children_that_are_deleted_come_back() {
     comes_back(|world| world.delete("Service", "default", "c-bootstrap").boxed(), 0);
     comes_back(|world| world.delete("NetworkPolicy", "default", "c").boxed(), 0);
     comes_back(|world| world.delete("PodDisruptionBudget", "default", "c").boxed(), 0);
-    comes_back(|world| world.delete("ConfigMap", "default", "c-config").boxed(), 0);
+    comes_back(
+        |world| async { world.delete("ConfigMap", "default", &configs(world)).await }.boxed(),
+        0,
+    );
     // These take the broker along, as the one who deletes them must know.
     comes_back(|world| world.delete("StatefulSet", "default", "c").boxed(), 1);
     comes_back(|world| world.delete("Pod", "default", "c-0").boxed(), 1);
@@ -59,7 +62,7 @@ fn is_undone(change: Act, restarts: usize) {
             let service = world.get("Service", "c-bootstrap");
             let budget = world.get("PodDisruptionBudget", "c");
             let set = world.get("StatefulSet", "c");
-            let map = world.get("ConfigMap", "c-config");
+            let map = world.get("ConfigMap", &configs(world));
             let policy = world.get("NetworkPolicy", "c");
             let account = world.get("ServiceAccount", "c");
             is_ready(world)
@@ -93,7 +96,7 @@ fn children_that_are_edited_become_what_they_were() {
     is_undone(
         |world| {
             let patch = json!({ "data": { "server.properties": "x" } });
-            edit_child(world, "ConfigMap", "c-config", patch).boxed()
+            async { edit_child(world, "ConfigMap", &configs(world), patch).await }.boxed()
         },
         0,
     );
@@ -119,6 +122,13 @@ fn children_that_are_edited_become_what_they_were() {
         },
         1,
     );
+}
+
+/// The name of the brokers' configs.
+fn configs(world: &World) -> String {
+    let set = world.get("StatefulSet", "c");
+    let name = set["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"].as_str();
+    name.expect("a name").to_owned()
 }
 
 async fn edit_child(world: &World, kind: &str, name: &str, patch: Value) {

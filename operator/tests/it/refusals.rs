@@ -83,17 +83,17 @@ async fn what_others_own_is_not_touched() {
     let world = World::new(1).await;
     let _operator = Operator::start(&world);
     let foreign = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": { "name": "c-config", "namespace": "default" },
-        "data": { "mine": "yes" },
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": { "name": "c", "namespace": "default" },
+        "spec": { "minAvailable": 7, "selector": { "matchLabels": { "mine": "yes" } } },
     });
     world.apply(&foreign).await;
     world.apply(&cluster("c", json!({}))).await;
     let told = |it: &World| it.ready("Cluster", "c");
     world.until("refused", |it| told(it).contains("does not belong to this cluster")).await;
-    assert_eq!(world.get("ConfigMap", "c-config")["data"], json!({ "mine": "yes" }));
-    world.delete("ConfigMap", "default", "c-config").await;
+    assert_eq!(world.get("PodDisruptionBudget", "c")["spec"]["minAvailable"], 7);
+    world.delete("PodDisruptionBudget", "default", "c").await;
     // Nobody tells the operator of objects that are not its own; it looks again by itself.
     world.until("ready", |it| it.are_ready("c", &[])).await;
 }

@@ -1,14 +1,15 @@
 //! The brokers' configs as files: one for all of them, and a small one for each.
 //!
 //! What may differ between brokers stands in the small ones, so that a further broker, or another
-//! address of one, does not change the file of all.
+//! address of one, does not change the file of all. That file names the `ConfigMap` of both, so the
+//! addresses always fit the listeners.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::{child, external};
-use crate::cluster::seen::Seen;
+use crate::cluster::seen::{Seen, mounted_configs};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
 use crate::names;
@@ -28,8 +29,12 @@ pub fn config_map(wanted: &Wanted, seen: &Seen, cluster_id: &str) -> Value {
     for broker in wanted.brokers() {
         files.insert(own_file(&broker.to_string()), own(wanted, seen, broker));
     }
-    let name = names::config(&wanted.key.name);
-    child(wanted, Kind::ConfigMap, &name, json!({ "data": files }))
+    child(wanted, Kind::ConfigMap, &name(wanted, cluster_id), json!({ "data": files }))
+}
+
+/// What the files' `ConfigMap` is called.
+pub fn name(wanted: &Wanted, cluster_id: &str) -> String {
+    names::config(&wanted.key.name, &names::digest(&shared(wanted, cluster_id)))
 }
 
 /// What all brokers start with.
@@ -87,11 +92,15 @@ pub fn advertised(wanted: &Wanted, seen: &Seen, broker: i32) -> Vec<String> {
 
 /// The address of a listener that a broker was last given to tell clients.
 fn last_advertised(cluster: &str, seen: &Seen, broker: i32, listener: &str) -> Option<String> {
-    let files = seen.object(Kind::ConfigMap, &names::config(cluster))?.get("data")?;
-    let file = files.get(own_file(&broker.to_string()))?.as_str()?;
-    let all = file.lines().find_map(|line| line.strip_prefix("advertised.listeners="))?;
-    let is_of = |it: &&str| it.split_once("://").is_some_and(|(name, _)| name == listener);
-    all.split(',').find(is_of).map(str::to_owned)
+    let pod = seen.pod(cluster, broker).and_then(|pod| mounted_configs(pod.object));
+    let its_own = pod.and_then(|name| seen.object(Kind::ConfigMap, name));
+    let others = seen.all(Kind::ConfigMap).map(|(_, files)| files);
+    its_own.into_iter().chain(others).find_map(|files| {
+        let file = files.get("data")?.get(own_file(&broker.to_string()))?.as_str()?;
+        let all = file.lines().find_map(|line| line.strip_prefix("advertised.listeners="))?;
+        let is_of = |it: &&str| it.split_once("://").is_some_and(|(name, _)| name == listener);
+        all.split(',').find(is_of).map(str::to_owned)
+    })
 }
 
 /// Writes values in the syntax of Java's `Properties`.

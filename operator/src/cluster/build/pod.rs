@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use millrace_crds::listener::HTTP_PORT;
 use millrace_crds::pod::Quantity;
+use millrace_crds::schema::sorted;
 use serde_json::{Value, json};
 
-use super::config::{SHARED, own_file};
+use super::config::{self, SHARED, own_file};
 use super::put;
 use crate::cluster::wanted::Wanted;
 use crate::names::{self, HTTP_PORT_NAME};
@@ -23,15 +24,17 @@ pub fn template(wanted: &Wanted, cluster_id: &str) -> Value {
     let mut labels = pod.labels.clone();
     labels.extend(names::labels(cluster));
     labels.extend(names::selector(cluster));
-    let mut annotations = pod.annotations.clone();
-    let digest = names::digest(&super::config::shared(wanted, cluster_id));
-    annotations.insert(names::CONFIG_DIGEST.to_owned(), digest);
     let mut spec = common(wanted);
     spec["containers"] = json!([broker(wanted)]);
-    spec["volumes"] = json!([config_volume(cluster)]);
+    spec["volumes"] = json!([config_volume(&config::name(wanted, cluster_id))]);
     put(&mut spec, "affinity", &pod.affinity);
     put(&mut spec, "topologySpreadConstraints", spread(wanted));
-    json!({ "metadata": { "labels": labels, "annotations": annotations }, "spec": spec })
+    let mut template = json!({
+        "metadata": { "labels": labels, "annotations": pod.annotations }, "spec": spec,
+    });
+    let digest = names::digest(&sorted(&template).to_string());
+    template["metadata"]["annotations"][names::TEMPLATE_DIGEST] = json!(digest);
+    template
 }
 
 /// What a broker's pod and its trial have in common: where they may run, and as whom.
@@ -118,9 +121,9 @@ pub fn amounts(given: &BTreeMap<String, Quantity>) -> BTreeMap<String, String> {
     given.iter().map(|(name, Quantity(amount))| (name.clone(), amount.to_string())).collect()
 }
 
-/// The volume with the configs.
-pub fn config_volume(cluster: &str) -> Value {
-    json!({ "name": "config", "configMap": { "name": names::config(cluster) } })
+/// The volume with the configs of a `ConfigMap`.
+pub fn config_volume(config_map: &str) -> Value {
+    json!({ "name": "config", "configMap": { "name": config_map } })
 }
 
 /// What a broker learns of its pod. `MILLRACE_POD_ZONE` is empty before Kubernetes 1.35, which first

@@ -64,7 +64,7 @@ fn all(wanted: &Wanted) -> Vec<Value> {
         config::config_map(wanted, &seen, &cluster_id),
         stateful_set::stateful_set(wanted, &cluster_id),
         claim::claim(wanted, 0, &found),
-        trial::trial(wanted, "revision", 0, Pod { object: &pod }),
+        trial::trial(wanted, "shop-config-digest", "what", 0, Some(Pod { object: &pod })),
     ]);
     all
 }
@@ -160,7 +160,8 @@ fn a_trial_asks_for_nothing_that_the_broker_has() {
         "nodeName": "worker",
         "containers": [{ "resources": { "requests": { "memory": "4Gi" } } }],
     } });
-    let trial = trial::trial(&wanted, "revision", 0, Pod { object: &broker });
+    let trial =
+        trial::trial(&wanted, "shop-config-digest", "what", 0, Some(Pod { object: &broker }));
     assert_eq!(trial["spec"]["containers"][0]["resources"]["requests"], json!({ "memory": "0" }));
     let pinned = &trial["spec"]["affinity"]["nodeAffinity"];
     assert_eq!(

@@ -21,25 +21,34 @@ use crate::{names, quantity};
 /// Tells which template, for which pod, a trial is of.
 pub const TRIAL_OF: &str = "millrace.io/trial-of";
 
-/// The trial of a template for a broker whose pod is there.
-pub fn trial(wanted: &Wanted, revision: &str, broker: i32, current: Pod<'_>) -> Value {
+/// The trial of a template for a broker; `what` is all that it starts from, `config_map` the name of
+/// its configs, `current` the pod that it has.
+pub fn trial(
+    wanted: &Wanted,
+    config_map: &str,
+    what: &str,
+    broker: i32,
+    current: Option<Pod<'_>>,
+) -> Value {
     let cluster = &wanted.key.name;
     let mut spec = pod::common(wanted);
     let mut container = pod::container(wanted, "check", &broker.to_string());
     put(&mut container, "resources", resources(wanted, current));
     spec["containers"] = json!([container]);
-    spec["volumes"] = json!([pod::config_volume(cluster)]);
+    spec["volumes"] = json!([pod::config_volume(config_map)]);
     spec["restartPolicy"] = json!("Never");
     let nodes = wanted.spec.pod.affinity.as_ref().and_then(|it| it.node_affinity.as_ref());
     let mut affinity = json!({});
     put(&mut affinity, "nodeAffinity", nodes);
     put(&mut spec, "affinity", &affinity);
-    if let Some(node) = current.text("/spec/nodeName")
+    if let Some(current) = current
+        && let Some(node) = current.text("/spec/nodeName")
         && has_same_constraints(&spec, current)
     {
         pin(&mut spec, node);
     }
-    let of = format!("{revision} {} {}", current.uid(), names::digest(&spec.to_string()));
+    let uid = current.map_or_else(|| "none".to_owned(), Pod::uid);
+    let of = format!("{} {uid}", names::digest(&format!("{what} {spec}")));
     let rest = json!({
         "metadata": {
             "labels": { "app.kubernetes.io/component": "trial" },
@@ -79,14 +88,13 @@ fn has_same_constraints(spec: &Value, current: Pod<'_>) -> bool {
 }
 
 /// What the new template asks for beyond the old one; limits as they are.
-fn resources(wanted: &Wanted, current: Pod<'_>) -> Value {
+fn resources(wanted: &Wanted, current: Option<Pod<'_>>) -> Value {
     let mut requests: BTreeMap<String, String> = BTreeMap::new();
     let given = &wanted.spec.resources;
     // Where only a limit is given Kubernetes asks for as much.
     for (name, Quantity(amount)) in given.limits.iter().chain(&given.requests) {
         let before = current
-            .object
-            .pointer("/spec/containers/0/resources/requests")
+            .and_then(|pod| pod.object.pointer("/spec/containers/0/resources/requests"))
             .and_then(|requests| requests.get(name));
         let before = before.map(amount_text).and_then(|it| quantity::thousandths(&it));
         let after = quantity::thousandths(&amount.to_string());

@@ -1,6 +1,6 @@
 //! Addresses that others give: a broker should know them when it first starts.
 
-use super::{Plan, Step, Wait};
+use super::{Plan, Wait};
 use crate::cluster::build::external;
 use crate::cluster::seen::{Seen, text};
 use crate::cluster::wanted::Wanted;
@@ -15,7 +15,7 @@ const FIRST_START_WAITS_MS: i64 = 60_000;
 pub(super) const REASON: &str = "WaitingForAddress";
 
 /// Notes which addresses are missing.
-pub(super) fn wait(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
+pub(super) fn wait(wanted: &Wanted, seen: &Seen, plan: &mut Plan) {
     let cluster = &wanted.key.name;
     let has_started = seen.object(Kind::StatefulSet, &names::brokers(cluster)).is_some();
     for listener in external::listeners(wanted) {
@@ -38,5 +38,4 @@ pub(super) fn wait(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step
             });
         }
     }
-    None
 }

@@ -6,17 +6,26 @@
 
 use serde_json::Value;
 
-use super::{Action, Plan, Step, Wait, apply, delete};
+use super::brokers::Origin;
+use super::trial::{self, Attempt, Outcome};
+use super::{Action, Plan, Step, Wait, delete};
 use crate::brokers::BrokerSeen;
-use crate::cluster::build::{config, external, trial};
+use crate::cluster::build::{config, external};
 use crate::cluster::problem::Problem;
-use crate::cluster::seen::{Pod, Run, Seen, annotation, text};
+use crate::cluster::seen::{Pod, Run, Seen, mounted_configs, text};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
 use crate::names;
 
-/// The next restart, or a step towards it.
-pub(super) fn next(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
+/// The next restart, or a step towards it; `untried` is a change of what brokers start from that a
+/// trial has to allow first.
+pub(super) fn next(
+    wanted: &Wanted,
+    seen: &Seen,
+    origin: &Origin,
+    untried: Option<Step>,
+    plan: &mut Plan,
+) -> Option<Step> {
     let cluster = &wanted.key.name;
     let set = seen.object(Kind::StatefulSet, &names::brokers(cluster))?;
     let generation = |path: &str| set.pointer(path).and_then(Value::as_i64).unwrap_or(0);
@@ -36,7 +45,7 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step
             wait_for(broker, "its pod is not there yet", None, plan);
             continue;
         };
-        let why = outdated_for(wanted, seen, broker, pod, revision);
+        let why = outdated_for(wanted, seen, origin, broker, pod, revision);
         let why = why.filter(|_| !is_volume_going(wanted, seen, broker, pod, plan));
         if let Some(step) = look_at(broker, pod, why.as_deref(), seen, plan) {
             return Some(step);
@@ -45,33 +54,58 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step
             outdated = outdated.or(Some((broker, pod, why)));
         }
     }
-    let name = names::trial(cluster);
-    let trial = seen.object(Kind::Pod, &name);
+    if let Some(change) = untried {
+        return allow(wanted, seen, origin, set, change, plan);
+    }
     let Some((broker, pod, why)) = outdated else {
-        let done = || "no broker is to be restarted".to_owned();
-        return trial.map(|it| delete(Kind::Pod, &name, it, done()));
+        let name = names::trial(cluster);
+        let reason = "no broker is to be restarted".to_owned();
+        return seen.object(Kind::Pod, &name).map(|it| delete(Kind::Pod, &name, it, reason));
     };
     let others_serve = plan.waits.iter().all(|wait| wait.reason != "BrokerNotServing");
     if !others_serve {
         plan.waits.push(restart(broker, "all other brokers must serve first".to_owned()));
         return None;
     }
-    let wanted_trial = trial::trial(wanted, &revision_of(revision, &why), broker, pod);
-    match trial {
-        None => apply(Kind::Pod, wanted_trial, seen, plan).map(|step| Step {
-            reason: format!(
-                "broker {broker} is to be restarted, because {why}; \
-                 this shows whether it could start again"
-            ),
-            ..step
-        }),
-        Some(there) => judge(broker, pod, &why, there, &wanted_trial, seen.now_ms, plan),
+    let attempt = Attempt { broker, pod: Some(pod), why: &why };
+    match trial::attempt(wanted, seen, origin, attempt, plan) {
+        Outcome::Starts => {
+            let name = pod.text("/metadata/name").unwrap_or_default();
+            let reason = format!("{why}, and a trial has shown that it can start again");
+            Some(delete(Kind::Pod, name, pod.object, reason))
+        }
+        Outcome::Step(step) => Some(step),
+        Outcome::Waits => None,
     }
 }
 
-/// The template's revision does not cover what only one broker has.
-fn revision_of(revision: &str, why: &str) -> String {
-    format!("{revision} {}", names::digest(why))
+/// The change of what brokers start from, once a trial has shown that they can.
+fn allow(
+    wanted: &Wanted,
+    seen: &Seen,
+    origin: &Origin,
+    set: &Value,
+    change: Step,
+    plan: &mut Plan,
+) -> Option<Step> {
+    let mut pods = wanted.brokers().filter_map(|id| Some((id, seen.pod(&wanted.key.name, id)?)));
+    let (broker, pod) = pods.next().map_or((0, None), |(id, pod)| (id, Some(pod)));
+    let template = set.pointer("/spec/template").unwrap_or(&Value::Null);
+    let why = template_change(wanted, origin, pod.map_or(template, |pod| pod.object));
+    match trial::attempt(wanted, seen, origin, Attempt { broker, pod, why: &why }, plan) {
+        Outcome::Starts => {
+            let what = match &change.action {
+                Action::Apply { .. } => why,
+                Action::Delete { .. } | Action::Release { .. } | Action::SetConfigs(_) => {
+                    change.reason
+                }
+            };
+            let reason = format!("{what}, and a trial has shown that brokers can start from it");
+            Some(Step { action: change.action, reason })
+        }
+        Outcome::Step(step) => Some(step),
+        Outcome::Waits => None,
+    }
 }
 
 /// Notes what keeps a broker from serving; the step that replaces a pod that cannot run anyway.
@@ -136,12 +170,16 @@ fn starting(broker: i32, seen: &Seen) -> String {
 fn outdated_for(
     wanted: &Wanted,
     seen: &Seen,
+    origin: &Origin,
     broker: i32,
     pod: Pod<'_>,
     revision: &str,
 ) -> Option<String> {
     if pod.revision() != Some(revision) {
-        return Some(template_change(wanted, seen, pod));
+        return Some(template_change(wanted, origin, pod.object));
+    }
+    if !origin.is_of(pod.object) {
+        return None;
     }
     // Addresses stand in a file of the broker's own, so no template changes with them.
     let told = &seen.state(broker)?.listeners;
@@ -179,85 +217,19 @@ fn is_volume_going(
     holds
 }
 
-/// What is new in the template, in the words of the resource.
-fn template_change(wanted: &Wanted, seen: &Seen, pod: Pod<'_>) -> String {
-    let set = seen.object(Kind::StatefulSet, &names::brokers(&wanted.key.name));
-    let template = set.and_then(|set| set.pointer("/spec/template")).unwrap_or(&Value::Null);
-    let image = pod.text("/spec/containers/0/image").unwrap_or_default();
+/// What is new in the template for a pod, in the words of the resource.
+fn template_change(wanted: &Wanted, origin: &Origin, pod: &Value) -> String {
+    let image = text(pod, "/spec/containers/0/image").unwrap_or_default();
     if image != wanted.image {
         return format!("its image is {image} instead of {}", wanted.image);
     }
-    if annotation(pod.object, names::CONFIG_DIGEST) != annotation(template, names::CONFIG_DIGEST) {
+    if mounted_configs(pod) != mounted_configs(origin.template()) {
         return "configs changed that are read only at a start".to_owned();
     }
     "its pod template changed".to_owned()
 }
 
-/// What the trial says about the restart.
-fn judge(
-    broker: i32,
-    pod: Pod<'_>,
-    why: &str,
-    there: &Value,
-    wanted: &Value,
-    now_ms: i64,
-    plan: &mut Plan,
-) -> Option<Step> {
-    let seen = Pod { object: there };
-    let name = seen.text("/metadata/name").unwrap_or_default();
-    if seen.is_deleting() {
-        plan.waits.push(restart(broker, format!("pod {name} of an earlier trial is going")));
-        return None;
-    }
-    if annotation(there, trial::TRIAL_OF) != annotation(wanted, trial::TRIAL_OF) {
-        let reason = "it tried something else than what is wanted now".to_owned();
-        return Some(delete(Kind::Pod, name, there, reason));
-    }
-    let blocked = |reason, words: String| Problem {
-        reason,
-        message: format!(
-            "broker {broker} keeps running as it is, because {why}, but that would \
-             not start: {words}"
-        ),
-    };
-    match seen.run() {
-        Run::Succeeded => {
-            let broker_pod = pod.text("/metadata/name").unwrap_or_default();
-            let reason = format!("{why}, and a trial has shown that it can start again");
-            return Some(delete(Kind::Pod, broker_pod, pod.object, reason));
-        }
-        Run::Failing(reason, words) => {
-            let left_ms = given_up(seen).map(|at_ms| at_ms + TRIAL_AGAIN_MS - now_ms);
-            if left_ms.is_some_and(|left_ms| left_ms <= 0) {
-                let reason = format!("its node gave it up ({reason}), not the template");
-                return Some(delete(Kind::Pod, name, there, reason));
-            }
-            plan.problems.push(blocked("RestartBlocked", format!("{reason}: {words}")));
-            if let Some(left_ms) = left_ms {
-                let again_ms = Some(left_ms.unsigned_abs());
-                let step = restart(broker, "a trial that its node gave up is repeated".to_owned());
-                plan.waits.push(Wait { again_ms, ..step });
-            }
-        }
-        Run::Unschedulable(words) => plan.problems.push(blocked("Unschedulable", words)),
-        Run::Coming | Run::Running => {
-            plan.waits.push(restart(broker, format!("pod {name} tries whether it could start")));
-        }
-    }
-    None
-}
-
-/// How old a trial is that is repeated because its node gave it up.
-const TRIAL_AGAIN_MS: i64 = 60_000;
-
-/// When a trial was made that its node gave up (evicted, shut down, out of memory), in milliseconds
-/// since 1970; none for one that failed by itself.
-fn given_up(trial: Pod<'_>) -> Option<i64> {
-    trial.text("/status/reason").filter(|_| trial.text("/status/phase") == Some("Failed"))?;
-    trial.text("/metadata/creationTimestamp").and_then(crate::clock::parse_ms)
-}
-
-fn restart(broker: i32, message: String) -> Wait {
+pub(super) fn restart(broker: i32, message: String) -> Wait {
     Wait { reason: "Restarting", step: format!("restart broker {broker}"), message, again_ms: None }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Action, plan};
 use crate::brokers::BrokerSeen;
 use crate::cluster::build::tests::wanted;
+use crate::cluster::build::{config, external};
 use crate::cluster::seen::Seen;
 use crate::kind::Kind;
 use crate::{clock, names};
@@ -108,8 +109,8 @@ impl World {
             })
         });
         let wanted = wanted(self.spec.clone());
-        let listeners = super::config::advertised(&wanted, &self.seen, 0);
-        let node = super::external::NODE_ADDRESS;
+        let listeners = config::advertised(&wanted, &self.seen, 0);
+        let node = external::NODE_ADDRESS;
         let listeners = listeners.iter().map(|it| it.replace(node, "192.168.0.1")).collect();
         let configs = self.seen.state(0).map(|it| it.configs.clone()).unwrap_or_default();
         let state = State { version: "1".to_owned(), listeners, configs, ..State::default() };
@@ -129,9 +130,33 @@ impl World {
         self
     }
 
+    /// Compares what was told, with names of configs by their order instead of a digest.
     fn check(&mut self, expected: &Expect) {
-        expected.assert_eq(&self.told);
+        let prefix = "shop-config-";
+        let mut told = String::new();
+        let mut digests: Vec<&str> = Vec::new();
+        for (index, part) in self.told.split(prefix).enumerate() {
+            if index == 0 {
+                told += part;
+                continue;
+            }
+            let (digest, rest) = part.split_at(16);
+            let known = digests.iter().position(|it| *it == digest);
+            let number = known.unwrap_or_else(|| {
+                digests.push(digest);
+                digests.len() - 1
+            });
+            told += &format!("{prefix}{}{rest}", number + 1);
+        }
+        expected.assert_eq(&told);
         self.told.clear();
+    }
+
+    /// The trial has come to this.
+    fn trial(&mut self, status: Value) -> &mut World {
+        let trial = (Kind::Pod, "shop-trial".to_owned());
+        self.seen.objects.get_mut(&trial).expect("a trial")["status"] = status;
+        self
     }
 
     /// A cluster that runs, of which nothing is told.
@@ -151,7 +176,7 @@ fn a_new_cluster_is_made_in_order() {
         next   apply Service shop-bootstrap: it is not there
         next   apply NetworkPolicy shop: it is not there
         next   apply PodDisruptionBudget shop: it is not there
-        next   apply ConfigMap shop-config: it is not there
+        next   apply ConfigMap shop-config-1: it is not there
         next   apply StatefulSet shop: it is not there
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
         -- Kubernetes starts the pod
@@ -174,26 +199,89 @@ fn a_broker_is_restarted_only_after_a_trial() {
     let waiting = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "not found" } });
     world.pod("shop-trial", &waiting).run().say("the image is mended");
     world.spec = json!({ "image": "millrace-broker:good" });
-    world.run().say("the trial ends well");
-    let trial = (Kind::Pod, "shop-trial".to_owned());
-    world.seen.objects.get_mut(&trial).unwrap()["status"] = json!({ "phase": "Succeeded" });
+    world.run().say("the trial ends well").trial(json!({ "phase": "Succeeded" }));
     world.run().say("Kubernetes starts the pod").start().run().check(&expect![[r#"
-        next   apply StatefulSet shop: spec.template.spec.containers[0].image is not what it is to be
-        next   apply Pod shop-trial: broker 0 is to be restarted, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could start again
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
         -- the image cannot be pulled
-        wrong  RestartBlocked: broker 0 keeps running as it is, because its image is millrace-broker:test instead of millrace-broker:next, but that would not start: ImagePullBackOff: not found
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
         -- the image is mended
-        next   apply StatefulSet shop: spec.template.spec.containers[0].image is not what it is to be
         next   delete Pod shop-trial: it tried something else than what is wanted now
-        next   apply Pod shop-trial: broker 0 is to be restarted, because its image is millrace-broker:test instead of millrace-broker:good; this shows whether it could start again
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:good; this shows whether it could
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
         -- the trial ends well
+        next   apply StatefulSet shop: its image is millrace-broker:test instead of millrace-broker:good, and a trial has shown that brokers can start from it
         next   delete Pod shop-0: its image is millrace-broker:test instead of millrace-broker:good, and a trial has shown that it can start again
         next   delete Pod shop-trial: no broker is to be restarted
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
         -- Kubernetes starts the pod
+    "#]]);
+}
+
+#[test]
+fn a_broker_that_goes_while_a_trial_fails_comes_back_as_it_was() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "millrace-broker:next", "config": { "num.partitions": 3 } });
+    let waiting = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "not found" } });
+    world.run().pod("shop-trial", &waiting).run().say("its container crashes");
+    world.pod("shop-0", &json!({ "terminated": { "reason": "OOMKilled" } }));
+    world.run().say("its node is drained");
+    world.seen.objects.remove(&(Kind::Pod, "shop-0".to_owned()));
+    world.run().pod("shop-trial", &waiting).run().say("Kubernetes makes it anew").start().run();
+    let pod = world.seen.object(Kind::Pod, "shop-0").unwrap();
+    assert_eq!(pod["spec"]["containers"][0]["image"], "millrace-broker:test");
+    let configs = pod["spec"]["volumes"][0]["configMap"]["name"].as_str().unwrap();
+    assert!(world.seen.object(Kind::ConfigMap, configs).is_some(), "{configs}");
+    world.check(&expect![[r#"
+        next   apply ConfigMap shop-config-1: it is not there
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        -- its container crashes
+        waits  have broker 0 serve (BrokerNotServing): OOMKilled
+        wrong  BrokerFailing: pod shop-0: OOMKilled
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        -- its node is drained
+        next   delete Pod shop-trial: it tried something else than what is wanted now
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        -- Kubernetes makes it anew
+        next   delete Pod shop-trial: it tried something else than what is wanted now
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+    "#]]);
+}
+
+#[test]
+fn a_trial_that_does_not_end_is_told() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "registry.example/sleeps" });
+    world.run().told.clear();
+    let since = clock::show(world.seen.now_ms);
+    let running = json!({ "state": { "running": { "startedAt": since } } });
+    world.trial(json!({ "phase": "Running", "containerStatuses": [running] }));
+    world.run().say("a minute later").seen.now_ms += 60_000;
+    world.run().check(&expect![[r#"
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        -- a minute later
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of registry.example/sleeps, but from what is wanted it would not start: its trial should end at once and runs for 60000 ms
+    "#]]);
+}
+
+#[test]
+fn a_template_that_somebody_edits_is_put_right_at_once() {
+    let mut world = World::running(json!({}));
+    let set = (Kind::StatefulSet, "shop".to_owned());
+    let template = &mut world.seen.objects.get_mut(&set).unwrap()["spec"]["template"];
+    template["spec"]["containers"][0]["image"] = json!("mine");
+    world.run().check(&expect![[r#"
+        next   apply StatefulSet shop: spec.template.spec.containers[0].image is not what it is to be
     "#]]);
 }
 
@@ -204,10 +292,18 @@ fn a_broker_whose_volume_is_being_deleted_is_not_restarted() {
     let claim = world.seen.objects.get_mut(&claim).unwrap();
     claim["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
     world.spec = json!({ "image": "millrace-broker:next" });
-    world.run().say("it does not run");
+    world.run().trial(json!({ "phase": "Succeeded" })).run().say("it does not run");
     let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
     world.pod("shop-0", &waiting).run().check(&expect![[r#"
-        next   apply StatefulSet shop: spec.template.spec.containers[0].image is not what it is to be
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        next   apply StatefulSet shop: its image is millrace-broker:test instead of millrace-broker:next, and a trial has shown that brokers can start from it
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        next   delete Pod shop-trial: no broker is to be restarted
+        waits  restart broker 0 (Restarting): PersistentVolumeClaim data-shop-0 is being deleted and would go, with its records, as soon as the pod does
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
         waits  restart broker 0 (Restarting): PersistentVolumeClaim data-shop-0 is being deleted and would go, with its records, as soon as the pod does
         wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
         -- it does not run
@@ -224,23 +320,44 @@ fn a_pod_that_cannot_run_is_replaced_at_once_and_one_that_recovers_is_not() {
     let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
     world.pod("shop-0", &waiting).run().say("its configs change");
     world.spec = json!({ "config": { "num.partitions": 3 } });
+    world.run().say("a trial ends well").trial(json!({ "phase": "Succeeded" }));
     world.run().say("Kubernetes starts the pod").start();
     world.pod("shop-0", &json!({ "running": {} }));
     world.seen.brokers.insert(0, BrokerSeen::Starts("logs: 3 of 10 opened".to_owned()));
     world.spec = json!({ "config": { "num.partitions": 4 } });
-    world.run().check(&expect![[r#"
+    world.run().trial(json!({ "phase": "Succeeded" })).run().check(&expect![[r#"
         waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
         wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
         -- its configs change
-        next   apply ConfigMap shop-config: data.server.properties is not what it is to be
-        next   apply StatefulSet shop: spec.template.metadata.annotations.millrace.io/config-digest is not what it is to be
+        next   apply ConfigMap shop-config-1: it is not there
+        next   apply Pod shop-trial: broker 0 is to start anew, because configs changed that are read only at a start; this shows whether it could
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        -- a trial ends well
+        next   apply StatefulSet shop: configs changed that are read only at a start, and a trial has shown that brokers can start from it
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
         next   delete Pod shop-0: configs changed that are read only at a start and it does not run anyway (CrashLoopBackOff)
         waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
         wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        next   delete Pod shop-trial: no broker is to be restarted
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        next   delete ConfigMap shop-config-2: no broker reads it any more
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
         -- Kubernetes starts the pod
-        next   apply ConfigMap shop-config: data.server.properties is not what it is to be
-        next   apply StatefulSet shop: spec.template.metadata.annotations.millrace.io/config-digest is not what it is to be
+        next   apply ConfigMap shop-config-3: it is not there
+        next   apply Pod shop-trial: broker 0 is to start anew, because configs changed that are read only at a start; this shows whether it could
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        next   apply StatefulSet shop: configs changed that are read only at a start, and a trial has shown that brokers can start from it
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+        next   delete Pod shop-trial: no broker is to be restarted
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
         waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
     "#]]);
 }
@@ -334,7 +451,7 @@ fn a_cluster_that_is_made_anew_keeps_the_id_on_its_volume() {
     world.seen.objects.retain(|(kind, _), _| *kind == Kind::PersistentVolumeClaim);
     world.seen.brokers.clear();
     world.run();
-    let files = world.seen.object(Kind::ConfigMap, "shop-config").unwrap();
+    let (_, files) = world.seen.all(Kind::ConfigMap).next().unwrap();
     let text = files["data"]["server.properties"].as_str().unwrap();
     assert!(text.contains("cluster.id=the-id-of-old\n"), "{text}");
 }
@@ -363,18 +480,16 @@ fn external_listeners_get_services_and_addresses_and_lose_them() {
         next   apply Service shop-outside-bootstrap: it is not there
         next   apply Service shop-outside-0: it is not there
         next   apply NetworkPolicy shop: spec.ingress[0].ports[1].port is not what it is to be
-        next   apply ConfigMap shop-config: data.broker-0.properties is not what it is to be
-        next   apply StatefulSet shop: spec.template.metadata.annotations.millrace.io/config-digest is not what it is to be
-        next   apply Pod shop-trial: broker 0 is to be restarted, because configs changed that are read only at a start; this shows whether it could start again
+        next   apply ConfigMap shop-config-1: it is not there
+        next   apply Pod shop-trial: broker 0 is to start anew, because configs changed that are read only at a start; this shows whether it could
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
         -- the listener goes again
         next   apply Service shop-brokers: something that was wanted is not any more
         next   apply NetworkPolicy shop: spec.ingress[0].ports[1].port is not what it is to be
+        next   delete Pod shop-trial: no broker is to be restarted
         next   delete Service shop-outside-0: no listener needs it any more
         next   delete Service shop-outside-bootstrap: no listener needs it any more
-        next   apply ConfigMap shop-config: data.broker-0.properties is not what it is to be
-        next   apply StatefulSet shop: spec.template.metadata.annotations.millrace.io/config-digest is not what it is to be
-        next   delete Pod shop-trial: no broker is to be restarted
+        next   delete ConfigMap shop-config-1: no broker reads it any more
     "#]]);
 }
 
@@ -397,7 +512,7 @@ fn a_first_start_waits_for_a_load_balancer_but_not_for_ever() {
         waits  tell clients of listener cloud (WaitingForAddress): Service shop-cloud-0 has no address yet
         waits  tell clients of listener cloud (WaitingForAddress): Service shop-cloud-bootstrap has no address yet
         -- a minute later
-        next   apply ConfigMap shop-config: it is not there
+        next   apply ConfigMap shop-config-1: it is not there
         waits  tell clients of listener cloud (AddressMissing): Service shop-cloud-0 has no address yet
         waits  tell clients of listener cloud (AddressMissing): Service shop-cloud-bootstrap has no address yet
         next   apply StatefulSet shop: it is not there
@@ -461,15 +576,13 @@ fn a_trial_that_its_node_gave_up_is_repeated() {
     let mut world = World::running(json!({}));
     world.spec = json!({ "image": "millrace-broker:next" });
     world.run().told.clear();
-    let trial = (Kind::Pod, "shop-trial".to_owned());
-    world.seen.objects.get_mut(&trial).unwrap()["status"] =
-        json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" });
+    world.trial(json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" }));
     world.run().say("a minute later").seen.now_ms += 60_000;
     let plan = plan(&wanted(world.spec.clone()), &world.seen);
     world.told += &plan.to_string();
     world.check(&expect![[r#"
         waits  restart broker 0 (Restarting): a trial that its node gave up is repeated
-        wrong  RestartBlocked: broker 0 keeps running as it is, because its image is millrace-broker:test instead of millrace-broker:next, but that would not start: Evicted: low on memory
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: Evicted: low on memory
         -- a minute later
         next   delete Pod shop-trial: its node gave it up (Evicted), not the template
     "#]]);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::world::World;
 
 /// Fields that say how something came about, not what it is.
-const FLEETING: [&str; 14] = [
+const FLEETING: [&str; 15] = [
     "observedGeneration",
     "resourceVersion",
     "creationTimestamp",
@@ -22,6 +22,7 @@ const FLEETING: [&str; 14] = [
     "clusterIPs",
     "collisionCount",
     "millrace.io/applied-digest",
+    "millrace.io/trial-of",
     "millrace.io/directory-id",
 ];
 /// Resources that tell of the way, or belong to the server.

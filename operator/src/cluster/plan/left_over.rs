@@ -1,0 +1,49 @@
+//! What nothing needs any more.
+
+use serde_json::Value;
+
+use super::brokers::Origin;
+use super::{Step, delete, name_of};
+use crate::cluster::build::external;
+use crate::cluster::seen::{Seen, label, mounted_configs};
+use crate::cluster::wanted::Wanted;
+use crate::kind::Kind;
+use crate::names;
+
+/// The step that takes away a service that no listener has, or configs that no broker reads: after
+/// the brokers are what they are to be, since until then they may come back as they were.
+pub(super) fn next(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Option<Step> {
+    if !has_settled(wanted, seen, origin) {
+        return None;
+    }
+    let ours = |(name, object): &(&str, &Value)| {
+        label(object, "app.kubernetes.io/managed-by") == Some(names::MANAGER)
+            && !names_of_wanted(wanted, origin).iter().any(|wanted| wanted == name)
+    };
+    if let Some((name, object)) = seen.all(Kind::Service).find(ours) {
+        let reason = "no listener needs it any more".to_owned();
+        return Some(delete(Kind::Service, name, object, reason));
+    }
+    let is_read =
+        |name: &str| seen.all(Kind::Pod).any(|(_, pod)| mounted_configs(pod) == Some(name));
+    let mut configs = seen.all(Kind::ConfigMap).filter(ours);
+    let (name, object) = configs.find(|(name, _)| !is_read(name))?;
+    Some(delete(Kind::ConfigMap, name, object, "no broker reads it any more".to_owned()))
+}
+
+/// Whether brokers come back as what they are to be, and all that are there are.
+fn has_settled(wanted: &Wanted, seen: &Seen, origin: &Origin) -> bool {
+    let set = seen.object(Kind::StatefulSet, &names::brokers(&wanted.key.name));
+    let template = set.and_then(|set| set.pointer("/spec/template"));
+    let mut pods = wanted.brokers().filter_map(|broker| seen.pod(&wanted.key.name, broker));
+    template.is_some_and(|template| origin.is_of(template))
+        && pods.all(|pod| origin.is_of(pod.object))
+}
+
+fn names_of_wanted(wanted: &Wanted, origin: &Origin) -> Vec<String> {
+    let cluster = &wanted.key.name;
+    let mut all = vec![names::headless(cluster), names::bootstrap(cluster)];
+    all.extend(external::services(wanted).iter().map(name_of));
+    all.push(name_of(&origin.config_map));
+    all
+}

@@ -1,0 +1,134 @@
+//! What a trial says: whether brokers could start from what is wanted.
+
+use serde_json::Value;
+
+use super::brokers::Origin;
+use super::rollout::restart;
+use super::{Plan, Step, Wait, apply, delete};
+use crate::clock::parse_ms;
+use crate::cluster::build::{config, trial};
+use crate::cluster::problem::Problem;
+use crate::cluster::seen::{Pod, Run, Seen, annotation, text};
+use crate::cluster::wanted::Wanted;
+use crate::kind::Kind;
+use crate::names;
+
+/// How old a trial is that is repeated because its node gave it up.
+const AGAIN_MS: i64 = 60_000;
+/// How long a trial may run: it reads a few files and ends.
+const RUNS_MAX_MS: i64 = 60_000;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt<'a> {
+    /// For which broker.
+    pub broker: i32,
+    /// Its pod, if there is one.
+    pub pod: Option<Pod<'a>>,
+    /// Why it is to start again.
+    pub why: &'a str,
+}
+
+/// What there is to do about a trial.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Outcome {
+    /// It has shown that brokers can start.
+    Starts,
+    /// This comes first.
+    Step(Step),
+    /// Nothing for now, or until something else is wanted.
+    Waits,
+}
+
+/// Has the wanted template tried for a broker.
+pub(super) fn attempt(
+    wanted: &Wanted,
+    seen: &Seen,
+    origin: &Origin,
+    attempt: Attempt<'_>,
+    plan: &mut Plan,
+) -> Outcome {
+    let own = config::own_file(&attempt.broker.to_string());
+    let own = origin.config_map.pointer("/data").and_then(|files| files.get(own));
+    let what = format!("{} {}", origin.template(), own.unwrap_or(&Value::Null));
+    let files = name_of_configs(origin);
+    let object = trial::trial(wanted, files, &what, attempt.broker, attempt.pod);
+    let name = names::trial(&wanted.key.name);
+    let Some(there) = seen.object(Kind::Pod, &name) else {
+        let step = apply(Kind::Pod, object, seen, plan);
+        return step.map_or(Outcome::Waits, |step| {
+            let reason = format!(
+                "broker {} is to start anew, because {}; this shows whether it could",
+                attempt.broker, attempt.why
+            );
+            Outcome::Step(Step { reason, ..step })
+        });
+    };
+    if super::is_going(there) {
+        let message = format!("pod {name} of an earlier trial is going");
+        plan.waits.push(restart(attempt.broker, message));
+        return Outcome::Waits;
+    }
+    if annotation(there, trial::TRIAL_OF) != annotation(&object, trial::TRIAL_OF) {
+        let reason = "it tried something else than what is wanted now".to_owned();
+        return Outcome::Step(delete(Kind::Pod, &name, there, reason));
+    }
+    judge(there, seen.now_ms, attempt, plan)
+}
+
+fn name_of_configs(origin: &Origin) -> &str {
+    text(&origin.config_map, "/metadata/name").unwrap_or_default()
+}
+
+/// What a trial of what is wanted has come to.
+fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> Outcome {
+    let (broker, seen) = (attempt.broker, Pod { object: there });
+    let name = seen.text("/metadata/name").unwrap_or_default();
+    let blocked = |reason, words: String| Problem {
+        reason,
+        message: format!(
+            "broker {broker} stays as it is: {}, but from what is wanted it would not start: {words}",
+            attempt.why
+        ),
+    };
+    let waiting = |message: String, again_ms: Option<i64>| Wait {
+        again_ms: again_ms.map(i64::unsigned_abs),
+        ..restart(broker, message)
+    };
+    match seen.run() {
+        Run::Succeeded => return Outcome::Starts,
+        Run::Failing(reason, words) => {
+            let left_ms = given_up(seen).map(|at_ms| at_ms + AGAIN_MS - now_ms);
+            if left_ms.is_some_and(|left_ms| left_ms <= 0) {
+                let reason = format!("its node gave it up ({reason}), not the template");
+                return Outcome::Step(delete(Kind::Pod, name, there, reason));
+            }
+            plan.problems.push(blocked("RestartBlocked", format!("{reason}: {words}")));
+            if left_ms.is_some() {
+                let message = "a trial that its node gave up is repeated".to_owned();
+                plan.waits.push(waiting(message, left_ms));
+            }
+        }
+        Run::Unschedulable(words) => plan.problems.push(blocked("Unschedulable", words)),
+        Run::Coming | Run::Running => {
+            let since = text(there, "/status/containerStatuses/0/state/running/startedAt");
+            let ran_ms = since.and_then(parse_ms).map_or(0, |at_ms| now_ms - at_ms);
+            if ran_ms >= RUNS_MAX_MS {
+                let words = format!("its trial should end at once and runs for {RUNS_MAX_MS} ms");
+                plan.problems.push(blocked("RestartBlocked", words));
+            } else {
+                let left_ms = since.map(|_| RUNS_MAX_MS - ran_ms);
+                let message = format!("pod {name} tries whether it could start");
+                plan.waits.push(waiting(message, left_ms));
+            }
+        }
+    }
+    Outcome::Waits
+}
+
+/// When a trial was made that its node gave up (evicted, shut down, out of memory), in milliseconds
+/// since 1970; none for one that failed by itself.
+fn given_up(trial: Pod<'_>) -> Option<i64> {
+    trial.text("/status/reason").filter(|_| trial.text("/status/phase") == Some("Failed"))?;
+    trial.text("/metadata/creationTimestamp").and_then(parse_ms)
+}
