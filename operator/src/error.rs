@@ -55,6 +55,11 @@ impl Error {
             Error::Broker { .. } | Error::Timeout { .. } | Error::Unreadable { .. } => None,
         }
     }
+
+    /// Whether the API says no for good, and not for now.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.status(), Some(400 | 403 | 405 | 413 | 415 | 422))
+    }
 }
 
 /// The API's status code, where it answered.

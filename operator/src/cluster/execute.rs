@@ -61,9 +61,7 @@ pub async fn execute<C: Reach>(
                 }
                 // Gone or made anew meanwhile: look again.
                 Err(error) if error.status() == Some(409) => Ok(Done::Later),
-                Err(error @ Error::Api { .. }) if is_refusal(error.status()) => {
-                    Ok(Done::Refused(error.to_string()))
-                }
+                Err(error) if error.is_refusal() => Ok(Done::Refused(error.to_string())),
                 Err(error) => Err(error),
             }
         }
@@ -102,11 +100,6 @@ pub async fn execute<C: Reach>(
 
 fn is_invalid(applied: &Result<Value, Error>) -> bool {
     applied.as_ref().is_err_and(|error| error.status() == Some(422))
-}
-
-/// Whether the API says no for good, and not for now.
-fn is_refusal(status: Option<u16>) -> bool {
-    matches!(status, Some(400 | 403 | 405 | 413 | 415 | 422))
 }
 
 /// Whether a broker says no for good: it may be of another version than we are.

@@ -11,12 +11,16 @@ use super::plan::Verdict;
 use super::wanted::WantedTopic;
 use crate::conditions::{Statement, condition};
 use crate::context::{Context, Reach};
-use crate::error::{Error, code};
+use crate::error::{Error, chain, code};
 use crate::names::MANAGER;
 use crate::resource::Topic;
 
 /// How many statuses are written at once.
 const WRITES_MAX: usize = 64;
+
+/// How many statuses must fail, and no other be written, before it is the API that fails, and not
+/// something about these topics.
+const MANY: usize = 16;
 
 /// The status that says this.
 pub fn status(wanted: &WantedTopic, verdict: &Verdict, now_ms: i64) -> TopicStatus {
@@ -41,14 +45,24 @@ pub fn is_told(wanted: &WantedTopic) -> bool {
     wanted.status.observed_generation == wanted.generation && !wanted.status.conditions.is_empty()
 }
 
-/// Writes the statuses that are others than before; what the resources are then.
+/// What came of writing statuses.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Resources as they are after their status was written.
+    pub topics: Vec<Topic>,
+    /// Whether the API failed for some of the others, and may not the next time.
+    pub is_to_retry: bool,
+}
+
+/// Writes the statuses that are others than before. One that cannot be written holds up neither
+/// the others nor the next look at their cluster.
 ///
 /// # Errors
-/// The API failed for one of them; the others are written all the same.
+/// The API failed for all of many: it is to be left alone for a while.
 pub async fn tell<C: Reach>(
     context: &Context<C>,
     statuses: Vec<(Arc<WantedTopic>, TopicStatus)>,
-) -> (Vec<Topic>, Result<(), Error>) {
+) -> Result<Told, Error> {
     let mut writes = Vec::new();
     for (wanted, status) in statuses {
         if *wanted.status != status {
@@ -57,14 +71,31 @@ pub async fn tell<C: Reach>(
     }
     let written: Vec<Result<Option<Topic>, Error>> =
         stream::iter(writes).buffer_unordered(WRITES_MAX).collect().await;
-    let (mut topics, mut outcome) = (Vec::new(), Ok(()));
+    let (mut told, mut failures) = (Told::default(), Vec::new());
+    let mut answers = 0_usize;
     for result in written {
         match result {
-            Ok(topic) => topics.extend(topic),
-            Err(error) => outcome = Err(error),
+            Ok(topic) => {
+                answers += 1;
+                told.topics.extend(topic);
+            }
+            Err(error) => failures.push(error),
         }
     }
-    (topics, outcome)
+    let failed = failures.len();
+    let refused = failures.iter().filter(|error| error.is_refusal()).count();
+    let Some(error) = failures.pop() else { return Ok(told) };
+    told.is_to_retry = refused < failed;
+    if answers + refused == 0 && failed >= MANY {
+        return Err(error);
+    }
+    tracing::warn!(
+        failed,
+        refused,
+        last = chain(&error),
+        "some Topics cannot be told their status"
+    );
+    Ok(told)
 }
 
 async fn write<C: Reach>(

@@ -10,7 +10,7 @@ use millrace_crds::TopicStatus;
 use millrace_types::{ErrorCode, TopicId};
 
 use super::plan::{Change, Deletion, Known, Plan, Verdict, plan};
-use super::status::{is_told, status, tell};
+use super::status::{Told, is_told, status, tell};
 use super::wanted::WantedTopic;
 use crate::brokers::{self, in_time};
 use crate::cluster::plan::configs;
@@ -22,6 +22,8 @@ use crate::resource::{Key, Topic, api};
 /// How many topics one request changes: enough that the way there and back does not count, few
 /// enough that a broker is not kept busy for long.
 const BATCH: usize = 500;
+/// How long a status waits that could not be written.
+const RETELLS: Duration = Duration::from_secs(1);
 /// How many resources are read at once.
 const PAGE: u32 = 500;
 
@@ -99,11 +101,13 @@ pub async fn sync<C: Reach>(
         Err(_) => Ok(()),
     };
     let verdicts = |topic: &WantedTopic| plan.verdicts.get(&topic.key).cloned();
-    let (topics, told) = tell_all(context, topics, verdicts).await;
-    changed.and(deleted).and(told)?;
+    let told = tell_all(context, topics, verdicts).await;
+    changed.and(deleted)?;
+    let Told { topics, is_to_retry } = told?;
     let until = plan.next_at_ms.map(|at| at.saturating_sub(context.clock.now_ms()).max(0));
     let until = until.map(|ms| Duration::from_millis(ms.unsigned_abs()));
     let compare = context.options.compare_topics;
+    let compare = if is_to_retry { compare.min(RETELLS) } else { compare };
     let again = Some(until.map_or(compare, |until| until.min(compare)));
     let has_foreign_configs = configs::differ(&sound.wanted, &state);
     Ok(Synced { topics, again, has_foreign_configs })
@@ -131,8 +135,9 @@ async fn absent<C: Reach>(
         ("ClusterNotWatched", message)
     };
     let verdict = |_: &WantedTopic| Some(waiting(reason, message.clone()));
-    let (topics, told) = tell_all(context, topics, verdict).await;
-    told.map(|()| Synced { topics, ..Synced::default() })
+    let told = tell_all(context, topics, verdict).await?;
+    let again = told.is_to_retry.then_some(RETELLS);
+    Ok(Synced { topics: told.topics, again, ..Synced::default() })
 }
 
 /// Tells those of whom nothing was told yet what they wait for. The others stay as they are: a
@@ -151,8 +156,8 @@ async fn not_now<C: Reach>(
         Some(_) => ("ClusterNotReady", format!("no broker of Cluster {cluster} serves yet")),
     };
     let verdict = |topic: &WantedTopic| (!is_told(topic)).then(|| waiting(reason, message.clone()));
-    let (topics, told) = tell_all(context, topics, verdict).await;
-    told.map(|()| Synced { topics, again: Some(Duration::from_secs(1)), ..Synced::default() })
+    let Told { topics, .. } = tell_all(context, topics, verdict).await?;
+    Ok(Synced { topics, again: Some(Duration::from_secs(1)), ..Synced::default() })
 }
 
 fn waiting(reason: &'static str, message: String) -> Verdict {
@@ -163,7 +168,7 @@ async fn tell_all<C: Reach>(
     context: &Context<C>,
     topics: &[Arc<WantedTopic>],
     verdict: impl Fn(&WantedTopic) -> Option<Verdict>,
-) -> (Vec<Topic>, Result<(), Error>) {
+) -> Result<Told, Error> {
     let now_ms = context.clock.now_ms();
     let statuses: Vec<(Arc<WantedTopic>, TopicStatus)> = topics
         .iter()

@@ -3,6 +3,7 @@
 //! One promise a file; `support` is the world that all of them share.
 
 mod crash;
+mod denials;
 mod drift;
 mod faults;
 mod install;

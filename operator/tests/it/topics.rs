@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use millrace_apiserver::request::Verb;
-use millrace_apiserver::{ApiError, Fault, Faults, Rule};
-use millrace_client::{Admin, Router};
+use millrace_apiserver::{ApiError, Fault, Rule};
 use millrace_operator::context::Options;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::network::Dial;
 use crate::support::operator::Harm;
 use crate::support::{Operator, World, cluster, topic};
 
@@ -22,17 +20,9 @@ async fn world() -> (World, Operator) {
     (world, operator)
 }
 
-/// A client of the broker that is not the operator.
-fn admin(world: &World) -> Admin<Dial> {
-    let dial = world.network.dial(&Faults::new(0), None, 0, 0.0);
-    let pod = world.get("Pod", "c-0");
-    let address = format!("{}:9092", pod["status"]["podIP"].as_str().expect("an address"));
-    Admin::new(Router::new(dial, "test", vec![address]))
-}
-
 /// A topic of the broker as `partitions owner's-name`; empty if there is none.
 async fn found(world: &World, name: &str) -> String {
-    let state = admin(world).state(None).await.expect("an answer");
+    let state = world.admin("c-0").state(None).await.expect("an answer");
     state.topics.get(name).map_or(String::new(), |topic| {
         let owner: Value = serde_json::from_str(topic.owner.as_deref().unwrap_or("null"))
             .expect("an owner of ours");
@@ -129,7 +119,7 @@ async fn of_two_that_want_one_topic_the_oldest_wins_until_it_goes() {
 #[tokio::test(start_paused = true)]
 async fn a_topic_that_is_there_is_taken_over_only_on_demand() {
     let (world, _operator) = world().await;
-    admin(&world).create_topic("t", 2, &Default::default()).await.expect("a topic");
+    world.admin("c-0").create_topic("t", 2, &Default::default()).await.expect("a topic");
     world.apply(&topic("t", "c", json!({ "partitions": 4 }))).await;
     world.until("refused", |it| it.ready("Topic", "t").contains("TopicExists")).await;
     assert_eq!(found(&world, "t").await, "2 - {}");
@@ -145,11 +135,11 @@ async fn what_is_changed_by_hand_is_taken_back_within_seconds() {
     world.until("ready", |it| it.are_ready("c", &["t"])).await;
     let by_hand = [("retention.ms", "6"), ("cleanup.policy", "compact")];
     let by_hand = by_hand.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    admin(&world).set_topic_configs("t", &by_hand.into()).await.expect("configs");
+    world.admin("c-0").set_topic_configs("t", &by_hand.into()).await.expect("configs");
     sleep(Duration::from_secs(6)).await;
     assert_eq!(found(&world, "t").await, "1 t {\"retention.ms\": \"5\"}");
     // Also the topic itself.
-    admin(&world).delete_topic("t").await.expect("deleted");
+    world.admin("c-0").delete_topic("t").await.expect("deleted");
     sleep(Duration::from_secs(6)).await;
     assert_eq!(found(&world, "t").await, "1 t {\"retention.ms\": \"5\"}");
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use millrace_apiserver::ApiServer;
+use millrace_apiserver::{ApiServer, Faults};
+use millrace_client::{Admin, Router};
 use millrace_operator::kind::api_resource;
 use millrace_server::broker::Broker;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::machines::Machines;
-use super::network::Network;
+use super::network::{Dial, Network};
 
 /// 2026-01-01T00:00:00Z, when the API server's clock begins, in milliseconds.
 pub const BEGINS_MS: i64 = 1_767_225_600_000;
@@ -169,6 +170,14 @@ impl World {
     pub fn broker(&self, pod: &str) -> Option<Arc<Broker>> {
         let pod = self.object("Pod", "default", pod)?;
         self.network.broker(pod["status"]["podIP"].as_str()?)
+    }
+
+    /// A client of the broker in a pod of `default` that is not the operator.
+    pub fn admin(&self, pod: &str) -> Admin<Dial> {
+        let dial = self.network.dial(&Faults::new(0), None, 0, 0.0);
+        let pod = self.get("Pod", pod);
+        let address = format!("{}:9092", pod["status"]["podIP"].as_str().expect("an address"));
+        Admin::new(Router::new(dial, "test", vec![address]))
     }
 
     /// A resource's condition as `status reason message`; empty if it is not there.
