@@ -16,7 +16,7 @@ use crate::brokers::{self, in_time};
 use crate::cluster::plan::configs;
 use crate::cluster::reconcile::{Look, Sound};
 use crate::context::{Context, Reach};
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::resource::{Key, Topic, api};
 
 /// How many topics one request changes: enough that the way there and back does not count, few
@@ -195,7 +195,7 @@ async fn change<C: Reach>(
     for batch in plan.changes.chunks(BATCH) {
         let changes: Vec<TopicChange> = batch.iter().map(|it| it.change.clone()).collect();
         for Change { change, reason, .. } in batch {
-            tracing::info!(%cluster, topic = change.name, reason, "changes topic");
+            tracing::debug!(%cluster, topic = change.name, reason, "changes topic");
         }
         let limit = context.options.broker_timeout;
         let outcomes = match in_time("change topics", limit, admin.apply_topics(&changes)).await {
@@ -208,6 +208,14 @@ async fn change<C: Reach>(
         };
         context.metrics.changed_topics(outcomes.len());
         for (change, outcome) in batch.iter().zip(outcomes) {
+            let (topic, reason) = (&change.change.name, &change.reason);
+            match &outcome {
+                Ok(_) => tracing::info!(%cluster, topic, reason, "changed topic"),
+                // It is tried again at each comparison, and its resource tells of it.
+                Err(error) => {
+                    tracing::debug!(%cluster, topic, reason, error = chain(error), "is refused");
+                }
+            }
             let Some(key) = &change.resource else { continue };
             let Some(verdict) = plan.verdicts.get_mut(key) else { continue };
             match outcome {
@@ -231,7 +239,7 @@ fn refused(error: &ClientError, before: &Verdict) -> Verdict {
         let known = REASONS.iter().find(|(of, _)| of == code);
         (known.map_or("Refused", |(_, reason)| *reason), words)
     } else {
-        ("Refused", crate::error::chain(error))
+        ("Refused", chain(error))
     };
     Verdict { is_ready: false, reason, message, ..before.clone() }
 }
