@@ -78,7 +78,8 @@ pub struct ClusterSpec {
     /// What else the brokers' pods are to be.
     #[serde(default, skip_serializing_if = "PodTemplate::is_empty")]
     pub pod: PodTemplate,
-    /// Namespaces, besides the cluster's own, whose `Topic`s may name this cluster; `*` for all.
+    /// Namespaces, besides the cluster's own, whose `Topic`s may name this cluster; `*` for all. A
+    /// topic that has a `Topic` already keeps it, however old those are that are let in later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 63)))]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]

@@ -123,9 +123,7 @@ pub fn plan(known: Known<'_>) -> Plan {
     for (name, mut rivals) in by_topic {
         rivals.sort_by(|a, b| a.seniority().cmp(&b.seniority()));
         let there = known.topics.get(name);
-        // Who lets a topic go does not stand in the way of another who wants it.
-        let winner = rivals.iter().position(|it| !lets_go(it)).unwrap_or(0);
-        let winner = rivals.remove(winner);
+        let winner = rivals.remove(winner(&rivals, there));
         for loser in rivals.into_iter().filter(|it| it.spec.is_ok()) {
             plan.verdicts.insert(loser.key.clone(), conflict(loser, winner, there));
         }
@@ -136,6 +134,15 @@ pub fn plan(known: Known<'_>) -> Plan {
         miss(&view, name, topic, &mut plan);
     }
     plan
+}
+
+/// Which of those who want a topic gets it, oldest first. Who owns it keeps it: an older one that
+/// comes to be let in later must not take records over. Who lets it go stands in nobody's way.
+fn winner(rivals: &[&WantedTopic], there: Option<&OwnedTopic>) -> usize {
+    let is_owner = |it: &&WantedTopic| there.is_some_and(|topic| is_of(topic, it));
+    let wants = |it: &&WantedTopic| !lets_go(it);
+    let owner = rivals.iter().position(|it| is_owner(it) && wants(it));
+    owner.or_else(|| rivals.iter().position(wants)).unwrap_or(0)
 }
 
 /// Whether the cluster lets the topics of a resource's namespace in.
@@ -175,8 +182,9 @@ fn conflict(loser: &WantedTopic, winner: &WantedTopic, there: Option<&OwnedTopic
     if lets_go(loser) {
         return unmanaged(there);
     }
+    let why = if there.is_some_and(|it| is_of(it, winner)) { "has it" } else { "is older" };
     let message = format!(
-        "topic {} is wanted by Topic {}, too, which is older; two resources cannot have one topic",
+        "topic {} is wanted by Topic {}, too, which {why}; two resources cannot have one topic",
         winner.topic, winner.key
     );
     Verdict::not("Conflict", message)
@@ -193,7 +201,7 @@ fn unmanaged(there: Option<&OwnedTopic>) -> Verdict {
     .about(there)
 }
 
-/// What the oldest of those who want a topic gets.
+/// What becomes of the resource that gets a topic, or would.
 fn settle(view: &View<'_>, wanted: &WantedTopic, there: Option<&OwnedTopic>, plan: &mut Plan) {
     let Ok(spec) = &wanted.spec else { return };
     let verdict = match (spec.management, there) {
@@ -312,8 +320,8 @@ fn keeps_out(
         );
         return Some(Verdict::not("Conflict", message));
     }
-    // An owner that has a say has lost to this resource, which is older, or lets the topic go. One
-    // that is gone leaves the topic to whoever wants it: records that are wanted are not deleted.
+    // An owner that has a say would have won, unless it lets the topic go. One that is gone leaves
+    // the topic to whoever wants it: records that are wanted are not deleted.
     None
 }
 

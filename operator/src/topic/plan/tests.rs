@@ -191,19 +191,48 @@ fn a_topic_that_is_there_is_taken_over_only_on_demand() {
 #[test]
 fn of_two_that_want_one_topic_the_older_wins() {
     let mut world = World::default();
-    world.want("store/young", 9, json!({ "topicName": "orders" })).run();
-    world.say("an older one appears").want("store/old", 3, json!({ "topicName": "orders" })).run();
+    world.want("store/young", 9, json!({ "topicName": "orders" }));
+    world.want("store/old", 3, json!({ "topicName": "orders" })).run();
     world.say("the older one is deleted").delete("store/old").run();
     world.check(&expect![[r#"
         change orders: it is not there
-        store/young ready AsSpecified: the topic is as specified
-        -- an older one appears
-        change orders: it goes over from Topic store/young to store/old
         store/old ready AsSpecified: the topic is as specified
         store/young NOT Conflict: topic orders is wanted by Topic store/old, too, which is older; two resources cannot have one topic
         -- the older one is deleted
         change orders: it goes over from Topic store/old to store/young
         store/young ready AsSpecified: the topic is as specified
+    "#]]);
+}
+
+#[test]
+fn an_owner_keeps_its_topic_when_an_older_one_is_let_in() {
+    let mut world = World::default();
+    let named = |rest: Value| {
+        let mut spec = json!({ "topicName": "orders" });
+        crate::cluster::build::merge(&mut spec, rest);
+        spec
+    };
+    world.want("web/old", 0, named(json!({ "config": { "retention.ms": 1 } })));
+    world.want("store/young", 9, named(json!({}))).run().say("consent");
+    world.allowed.push("web".to_owned());
+    world.run().say("the owner is paused").delete("store/young");
+    world.want("store/young", 9, named(json!({ "management": "Paused" }))).run();
+    world.say("it lets the topic go").delete("store/young");
+    world.want("store/young", 9, named(json!({ "management": "Unmanaged" }))).run();
+    world.check(&expect![[r#"
+        change orders: it is not there
+        store/young ready AsSpecified: the topic is as specified
+        web/old NOT NotAllowed: Cluster store/shop does not let Topics of namespace web in: add it to its spec.topicNamespaces
+        -- consent
+        store/young ready AsSpecified: the topic is as specified
+        web/old NOT Conflict: topic orders is wanted by Topic store/young, too, which has it; two resources cannot have one topic
+        -- the owner is paused
+        store/young ready Paused: spec.management is Paused: nothing is changed
+        web/old NOT Conflict: topic orders is wanted by Topic store/young, too, which has it; two resources cannot have one topic
+        -- it lets the topic go
+        change orders: it goes over from Topic store/young to web/old, retention.ms=1
+        store/young ready Unmanaged: the topic is left as it is
+        web/old ready AsSpecified: the topic is as specified
     "#]]);
 }
 
@@ -298,7 +327,7 @@ fn an_owner_without_a_say_keeps_its_topic() {
         change orders: it is not there
         web/old ready AsSpecified: the topic is as specified
         -- a rival comes, and the owner is wrong
-        store/young NOT Conflict: topic orders is wanted by Topic web/old, too, which is older; two resources cannot have one topic
+        store/young NOT Conflict: topic orders is wanted by Topic web/old, too, which has it; two resources cannot have one topic
         web/old NOT InvalidSpec: spec.config: invalid value "1h" for config retention.ms: expected a whole number from -9223372036854775808 to 9223372036854775807
         -- the owner is not let in any more
         store/young NOT Conflict: topic orders belongs to Topic web/old, whose namespace the cluster does not let in any more
