@@ -257,14 +257,6 @@ fn manage(
     if let Some(verdict) = keeps_out(view, wanted, spec, topic) {
         return verdict.about(Some(topic));
     }
-    if spec.partitions < topic.partitions {
-        let message = format!(
-            "spec.partitions: {} is below the {} that the topic has, and partitions can only be \
-             added",
-            spec.partitions, topic.partitions
-        );
-        return Verdict::not("PartitionsCannotShrink", message).about(Some(topic));
-    }
     let differences = differences(wanted, spec, topic);
     if !differences.is_empty() {
         let change = TopicChange {
@@ -272,11 +264,19 @@ fn manage(
             seen: Some(topic.id),
             expected_owner: topic.owner.clone(),
             owner: Some(spec.owner.text()),
-            partitions: (spec.partitions != topic.partitions).then_some(spec.partitions),
+            partitions: (spec.partitions > topic.partitions).then_some(spec.partitions),
             configs: (spec.configs != topic.configs).then(|| spec.configs.clone()),
         };
         let (reason, resource) = (differences.join(", "), Some(wanted.key.clone()));
         plan.changes.push(Change { change, reason, resource });
+    }
+    if spec.partitions < topic.partitions {
+        let message = format!(
+            "spec.partitions: {} is below the {} that the topic has, and partitions can only be \
+             added; all else is as specified",
+            spec.partitions, topic.partitions
+        );
+        return Verdict::not("PartitionsCannotShrink", message).about(Some(topic));
     }
     as_specified(Some(topic.id), spec.partitions)
 }

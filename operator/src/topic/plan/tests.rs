@@ -111,7 +111,8 @@ fn a_topic_is_made_changed_and_left_alone() {
     let topic = world.topics.get_mut("orders").unwrap();
     topic.configs.insert("segment.ms".to_owned(), "9".to_owned());
     world.run().say("the resource asks for less");
-    world.delete("store/orders").want("store/orders", 0, json!({})).run().check(&expect![[r#"
+    let less = json!({ "partitions": 2, "config": { "retention.ms": 8 } });
+    world.delete("store/orders").want("store/orders", 0, less).run().run().check(&expect![[r#"
         change orders: it is not there
         store/orders ready AsSpecified: the topic is as specified
         -- again
@@ -123,7 +124,9 @@ fn a_topic_is_made_changed_and_left_alone() {
         change orders: segment.ms=(default)
         store/orders ready AsSpecified: the topic is as specified
         -- the resource asks for less
-        store/orders NOT PartitionsCannotShrink: spec.partitions: 1 is below the 5 that the topic has, and partitions can only be added
+        change orders: retention.ms=8
+        store/orders NOT PartitionsCannotShrink: spec.partitions: 2 is below the 5 that the topic has, and partitions can only be added; all else is as specified
+        store/orders NOT PartitionsCannotShrink: spec.partitions: 2 is below the 5 that the topic has, and partitions can only be added; all else is as specified
     "#]]);
 }
 
