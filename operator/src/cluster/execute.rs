@@ -67,17 +67,18 @@ pub async fn execute<C: Reach>(
         }
         Action::Delete { kind, name, uid, keeps_children } => {
             context.metrics.write("delete", kind.name());
-            objects.delete(*kind, name, uid, *keeps_children).await?;
-            if !matches!(kind, Kind::Service | Kind::ConfigMap) {
-                return Ok(Done::Later);
+            let deleted = objects.delete(*kind, name, uid, *keeps_children).await;
+            let is_gone_at_once = matches!(kind, Kind::Service | Kind::ConfigMap);
+            let done = if is_gone_at_once { Done::Seen } else { Done::Later };
+            let done = unless_refused(deleted, done)?;
+            if done == Done::Seen {
+                seen.objects.remove(&(*kind, name.clone()));
             }
-            seen.objects.remove(&(*kind, name.clone()));
-            Ok(Done::Seen)
+            Ok(done)
         }
         Action::Release { name, uid } => {
             context.metrics.write("delete", Kind::Pod.name());
-            objects.release(Kind::Pod, name, uid).await?;
-            Ok(Done::Later)
+            unless_refused(objects.release(Kind::Pod, name, uid).await, Done::Later)
         }
         Action::SetConfigs(changes) => {
             let pod = wanted.brokers().find_map(|id| {
@@ -95,6 +96,13 @@ pub async fn execute<C: Reach>(
             super::observe::brokers(context, wanted, seen).await;
             Ok(Done::Seen)
         }
+    }
+}
+
+fn unless_refused(outcome: Result<(), Error>, done: Done) -> Result<Done, Error> {
+    match outcome {
+        Err(error) if error.is_refusal() => Ok(Done::Refused(error.to_string())),
+        outcome => outcome.map(|()| done),
     }
 }
 

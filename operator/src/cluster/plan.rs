@@ -106,7 +106,10 @@ pub fn plan(wanted: &Wanted, seen: &Seen) -> Plan {
             return plan;
         }
     };
-    plan.step = next(wanted, seen, &cluster_id, &mut plan);
+    let step = next(wanted, seen, &cluster_id, &mut plan);
+    plan.step = step.filter(|step| !is_refused(&step.action, seen));
+    let refused = seen.refused_deletes.values().cloned();
+    plan.problems.extend(refused.map(|message| Problem { reason: "Refused", message }));
     plan
 }
 
@@ -143,6 +146,16 @@ fn around(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
     all.push((Kind::NetworkPolicy, policies::network_policy(wanted)));
     all.push((Kind::PodDisruptionBudget, policies::disruption_budget(wanted)));
     all.into_iter().find_map(|(kind, object)| apply(kind, object, seen, plan))
+}
+
+/// Whether the API refuses to delete what a step deletes.
+fn is_refused(action: &Action, seen: &Seen) -> bool {
+    match action {
+        Action::Delete { uid, .. } | Action::Release { uid, .. } => {
+            seen.refused_deletes.contains_key(uid)
+        }
+        Action::Apply { .. } | Action::SetConfigs(_) => false,
+    }
 }
 
 /// Whether the API refuses what brokers start from: a restart would bring back what is there.

@@ -122,7 +122,9 @@ async fn work<C: Reach>(
                     seen.refused.insert((*kind, name.clone()), words);
                 }
                 Action::SetConfigs(_) => seen.refused_configs = Some(words),
-                Action::Delete { .. } | Action::Release { .. } => return Ok(plan),
+                Action::Delete { uid, .. } | Action::Release { uid, .. } => {
+                    seen.refused_deletes.insert(uid.clone(), words);
+                }
             },
         }
     }

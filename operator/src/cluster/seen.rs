@@ -20,6 +20,8 @@ pub struct Seen {
     pub brokers: BTreeMap<i32, BrokerSeen>,
     /// What the API refused while this was worked on, by kind and name, with its words.
     pub refused: BTreeMap<(Kind, String), String>,
+    /// The same for what was to be deleted, by uid.
+    pub refused_deletes: BTreeMap<String, String>,
     /// The brokers' words if they refused configs while this was worked on.
     pub refused_configs: Option<String>,
 }
@@ -50,7 +52,9 @@ impl Seen {
 
     /// Whether something stood in the way.
     pub fn is_anything_refused(&self) -> bool {
-        !self.refused.is_empty() || self.refused_configs.is_some()
+        !self.refused.is_empty()
+            || !self.refused_deletes.is_empty()
+            || self.refused_configs.is_some()
     }
 
     /// What a broker that serves said.

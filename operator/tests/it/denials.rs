@@ -43,3 +43,32 @@ async fn a_topic_whose_status_cannot_be_written_holds_up_no_other() {
     status_fails(ApiError::forbidden("millrace.io", "topics", "u", "a webhook says no")).await;
     status_fails(ApiError::internal("failed calling webhook")).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_must_not_be_deleted_is_told_and_holds_up_no_other() {
+    let world = World::new(1).await;
+    let operator = Operator::start(&world);
+    let listener =
+        |name: &str, port: u16| json!({ "name": name, "type": "NodePort", "port": port });
+    let internal = json!({ "name": "internal", "type": "Internal", "port": 9092 });
+    let all = json!([internal, listener("a", 9094), listener("b", 9095)]);
+    world.apply(&cluster("c", json!({ "listeners": all }))).await;
+    world.until("ready", |it| it.are_ready("c", &[])).await;
+    let error = ApiError::forbidden("", "services", "c-a-0", "a webhook says no");
+    operator.faults.add(always(Verb::Delete, "services", "c-a-0", error));
+    world.patch("Cluster", "default", "c", &json!({ "spec": { "listeners": [internal] } })).await;
+    let told = |it: &World| it.condition("Cluster", "default", "c", "Degraded");
+    world.until("told", |it| told(it).contains("a webhook says no")).await;
+    assert!(told(&world).starts_with("True Refused delete Service c-a-0"), "{}", told(&world));
+    for gone in ["c-a-bootstrap", "c-b-0", "c-b-bootstrap"] {
+        assert_eq!(world.object("Service", "default", gone), None, "{gone}");
+    }
+    world.settle().await;
+    let before = operator.faults.writes().len();
+    sleep(Duration::from_secs(300)).await;
+    let tries = operator.faults.writes().len() - before;
+    assert!((1..=20).contains(&tries), "{tries} tries in 5 minutes");
+    // A topic of this cluster is looked after all the same.
+    world.apply(&topic("t", "c", json!({}))).await;
+    world.until("ready", |it| it.ready("Topic", "t").starts_with("True")).await;
+}

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::brokers::Origin;
-use super::{Step, delete, name_of};
+use super::{Step, delete, name_of, uid_of};
 use crate::cluster::build::external;
 use crate::cluster::seen::{Seen, label, mounted_configs};
 use crate::cluster::wanted::Wanted;
@@ -18,6 +18,7 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Option<Step
     }
     let ours = |(name, object): &(&str, &Value)| {
         label(object, "app.kubernetes.io/managed-by") == Some(names::MANAGER)
+            && !seen.refused_deletes.contains_key(&uid_of(object))
             && !names_of_wanted(wanted, origin).iter().any(|wanted| wanted == name)
     };
     if let Some((name, object)) = seen.all(Kind::Service).find(ours) {
