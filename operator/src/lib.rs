@@ -19,6 +19,7 @@ pub mod lease;
 pub mod metrics;
 pub mod names;
 pub mod objects;
+pub mod ownership;
 pub mod process;
 pub mod quantity;
 pub mod resource;

@@ -5,7 +5,7 @@ use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
     PropagationPolicy,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{Error, code};
 use crate::kind::Kind;
@@ -72,6 +72,22 @@ impl Objects {
         let written = self.api(kind).patch(name, &params, &Patch::Merge(object)).await;
         let written = written
             .map_err(|error| Error::api(format!("overwrite {} {name}", kind.name()), error))?;
+        as_value(kind, &written)
+    }
+
+    /// Makes the spec of an object what it is to be and nothing else, whoever has set what. What the
+    /// object is then.
+    ///
+    /// # Errors
+    /// The API failed or refused.
+    pub async fn replace_spec(&self, kind: Kind, name: &str, spec: &Value) -> Result<Value, Error> {
+        let patch = json!([{ "op": "replace", "path": "/spec", "value": spec }]);
+        let patch = serde_json::from_value(patch)
+            .map_err(|source| Error::Unreadable { what: kind.name().to_owned(), source })?;
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..Default::default() };
+        let written = self.api(kind).patch(name, &params, &Patch::Json::<()>(patch)).await;
+        let written = written
+            .map_err(|error| Error::api(format!("replace {} {name}", kind.name()), error))?;
         as_value(kind, &written)
     }
 

@@ -22,7 +22,7 @@ const CHILDREN: [(&str, &str); 7] = [
 ];
 
 /// Edits: object, patch, and where its effect shows.
-const EDITS: [(&str, &str, &str, &str); 6] = [
+const EDITS: [(&str, &str, &str, &str); 8] = [
     (
         "service",
         "shop-bootstrap",
@@ -38,6 +38,18 @@ const EDITS: [(&str, &str, &str, &str); 6] = [
     ("networkpolicy", "shop", r#"{"spec":{"ingress":[]}}"#, "/spec/ingress"),
     ("poddisruptionbudget", "shop", r#"{"spec":{"maxUnavailable":0}}"#, "/spec/maxUnavailable"),
     ("configmap", CONFIGS, r#"{"data":{"server.properties":"broken"}}"#, "/data"),
+    (
+        "networkpolicy",
+        "shop",
+        r#"{"spec":{"ingress":[{"from":[{"ipBlock":{"cidr":"192.0.2.0/24"}}]}]}}"#,
+        "/spec/ingress",
+    ),
+    (
+        "statefulset",
+        "shop",
+        r#"{"spec":{"template":{"spec":{"hostNetwork":true,"hostPID":true}}}}"#,
+        "/spec/template/spec",
+    ),
     ("statefulset", "shop", r#"{"spec":{"replicas":0}}"#, "/spec/replicas"),
 ];
 

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::kind::Kind;
 use crate::names::CLUSTER_LABEL;
 use crate::objects::Objects;
-use crate::same;
+use crate::{ownership, same};
 
 /// What a step has led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,20 +50,15 @@ pub async fn execute<C: Reach>(
                 context.metrics.write("patch", kind.name());
                 applied = objects.overwrite(*kind, name, object).await;
             }
-            match applied {
-                Ok(now) => {
-                    // Else the same step would be taken again and again.
-                    let left = same::difference(object, &now);
-                    seen.objects.insert((*kind, name.clone()), now);
-                    Ok(left.map_or(Done::Seen, |field| {
-                        Done::Refused(format!("the API server does not keep {field}"))
-                    }))
-                }
-                // Gone or made anew meanwhile: look again.
-                Err(error) if error.status() == Some(409) => Ok(Done::Later),
-                Err(error) if error.is_refusal() => Ok(Done::Refused(error.to_string())),
-                Err(error) => Err(error),
-            }
+            settle(seen, *kind, name, applied, |now| {
+                same::difference(object, now).or_else(|| ownership::lost(object, now))
+            })
+        }
+        Action::Replace { kind, name, object } => {
+            context.metrics.write("patch", kind.name());
+            let spec = object.get("spec").unwrap_or(&Value::Null);
+            let written = objects.replace_spec(*kind, name, spec).await;
+            settle(seen, *kind, name, written, |now| ownership::foreign(object, now))
         }
         Action::Delete { kind, name, uid, keeps_children } => {
             context.metrics.write("delete", kind.name());
@@ -103,6 +98,30 @@ fn unless_refused(outcome: Result<(), Error>, done: Done) -> Result<Done, Error>
     match outcome {
         Err(error) if error.is_refusal() => Ok(Done::Refused(error.to_string())),
         outcome => outcome.map(|()| done),
+    }
+}
+
+/// Brings what was seen up to date with what a write has come to; `left` is what it did not change.
+fn settle(
+    seen: &mut Seen,
+    kind: Kind,
+    name: &str,
+    written: Result<Value, Error>,
+    left: impl Fn(&Value) -> Option<String>,
+) -> Result<Done, Error> {
+    match written {
+        Ok(now) => {
+            // Else the same step would be taken again and again.
+            let left = left(&now);
+            seen.objects.insert((kind, name.to_owned()), now);
+            Ok(left.map_or(Done::Seen, |field| {
+                Done::Refused(format!("the API server does not keep {field}"))
+            }))
+        }
+        // Gone or made anew meanwhile: look again.
+        Err(error) if matches!(error.status(), Some(404 | 409)) => Ok(Done::Later),
+        Err(error) if error.is_refusal() => Ok(Done::Refused(error.to_string())),
+        Err(error) => Err(error),
     }
 }
 

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::seen::{Seen, text};
 use super::wanted::Wanted;
 use crate::kind::Kind;
-use crate::same;
+use crate::{ownership, same};
 
 mod brokers;
 pub mod configs;
@@ -59,6 +59,15 @@ pub enum Action {
         /// Its name.
         name: String,
         /// What it is to be.
+        object: Value,
+    },
+    /// An object's spec becomes what it is to be and nothing else.
+    Replace {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// The object that it is to be.
         object: Value,
     },
     /// An object goes.
@@ -154,7 +163,7 @@ fn is_refused(action: &Action, seen: &Seen) -> bool {
         Action::Delete { uid, .. } | Action::Release { uid, .. } => {
             seen.refused_deletes.contains_key(uid)
         }
-        Action::Apply { .. } | Action::SetConfigs(_) => false,
+        Action::Apply { .. } | Action::Replace { .. } | Action::SetConfigs(_) => false,
     }
 }
 
@@ -180,10 +189,10 @@ fn apply(kind: Kind, object: Value, seen: &Seen, plan: &mut Plan) -> Option<Step
         None => "it is not there".to_owned(),
         Some(there) => match same::difference(&object, there) {
             Some(field) => format!("{field} is not what it is to be"),
-            None => match same::difference(&same::stamped(object.clone()), there) {
-                Some(_) => "something that was wanted is not any more".to_owned(),
-                None => return None,
-            },
+            None if same::difference(&same::stamped(object.clone()), there).is_some() => {
+                "something that was wanted is not any more".to_owned()
+            }
+            None => format!("somebody has changed {}", ownership::lost(&object, there)?),
         },
     };
     let object = same::stamped(object);
@@ -217,6 +226,9 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Apply { kind, name, .. } => write!(f, "apply {} {name}", kind.name()),
+            Action::Replace { kind, name, .. } => {
+                write!(f, "replace the spec of {} {name}", kind.name())
+            }
             Action::Delete { kind, name, keeps_children, .. } => {
                 let rest = if *keeps_children { ", not what belongs to it" } else { "" };
                 write!(f, "delete {} {name}{rest}", kind.name())

@@ -118,7 +118,7 @@ async fn work<C: Reach>(
                 return Ok(plan);
             }
             Done::Refused(words) => match &step.action {
-                Action::Apply { kind, name, .. } => {
+                Action::Apply { kind, name, .. } | Action::Replace { kind, name, .. } => {
                     seen.refused.insert((*kind, name.clone()), words);
                 }
                 Action::SetConfigs(_) => seen.refused_configs = Some(words),
@@ -214,7 +214,10 @@ async fn tell_step<C: Reach>(
         }
         Action::Delete { kind: Kind::StatefulSet, uid, .. } => ("Replace", uid.clone()),
         Action::SetConfigs(_) => ("SetConfigs", context.clock.now_ms().to_string()),
-        Action::Apply { .. } | Action::Delete { .. } | Action::Release { .. } => return Ok(()),
+        Action::Apply { .. }
+        | Action::Replace { .. }
+        | Action::Delete { .. }
+        | Action::Release { .. } => return Ok(()),
     };
     event(context, cluster, false, reason, &step.to_string(), &occasion).await
 }

@@ -5,7 +5,7 @@ use futures::FutureExt;
 use serde_json::{Value, json};
 
 use crate::support::World;
-use crate::support::history::{Allowed, PEACE};
+use crate::support::history::{Allowed, ONE_RESTART, PEACE};
 use crate::support::scenario::{Act, Scenario, survives_crashes};
 use crate::support::small::{is_ready, small};
 
@@ -65,7 +65,11 @@ fn is_undone(change: Act, restarts: usize) {
             let map = world.get("ConfigMap", &configs(world));
             let policy = world.get("NetworkPolicy", "c");
             let account = world.get("ServiceAccount", "c");
+            let pod = &set["spec"]["template"]["spec"];
             is_ready(world)
+                && pod["hostNetwork"].is_null()
+                && pod["containers"][0]["command"].is_null()
+                && policy["spec"]["ingress"][0]["from"].is_null()
                 && service["spec"]["ports"][0]["port"] == 9092
                 && budget["spec"]["maxUnavailable"] == 1
                 && set["spec"]["replicas"] == 1
@@ -122,6 +126,65 @@ fn children_that_are_edited_become_what_they_were() {
         },
         1,
     );
+}
+
+/// In a list that is ours as a whole, in the template, in a container.
+#[test]
+fn what_is_put_beside_ours_goes() {
+    is_undone(
+        |world| {
+            let from = json!([{ "ipBlock": { "cidr": "10.0.0.0/8" } }]);
+            async move {
+                let mut rule = world.get("NetworkPolicy", "c")["spec"]["ingress"][0].clone();
+                rule["from"] = from;
+                let patch = json!({ "spec": { "ingress": [rule] } });
+                edit_child(world, "NetworkPolicy", "c", patch).await;
+            }
+            .boxed()
+        },
+        0,
+    );
+    is_undone(
+        |world| {
+            let patch = json!({ "spec": { "template": { "spec": { "hostNetwork": true } } } });
+            edit_child(world, "StatefulSet", "c", patch).boxed()
+        },
+        0,
+    );
+    is_undone(
+        |world| {
+            async {
+                let set = world.get("StatefulSet", "c");
+                let mut containers = set["spec"]["template"]["spec"]["containers"].clone();
+                containers[0]["command"] = json!(["sleep"]);
+                let spec = json!({ "template": { "spec": { "containers": containers } } });
+                edit_child(world, "StatefulSet", "c", json!({ "spec": spec })).await;
+            }
+            .boxed()
+        },
+        0,
+    );
+}
+
+/// `kubectl rollout restart`: an annotation of the template, which is nobody's field but the user's.
+#[test]
+fn a_restart_that_somebody_asks_for_is_done() {
+    survives_crashes(&Scenario {
+        before: small,
+        is_before: is_ready,
+        change: |world| {
+            let annotations = json!({ "kubectl.kubernetes.io/restartedAt": "now" });
+            let template = json!({ "metadata": { "annotations": annotations } });
+            edit_child(world, "StatefulSet", "c", json!({ "spec": { "template": template } }))
+                .boxed()
+        },
+        is_done: |world| {
+            let pod = world.object("Pod", "default", "c-0").unwrap_or_default();
+            let annotations = &pod["metadata"]["annotations"];
+            is_ready(world) && annotations["kubectl.kubernetes.io/restartedAt"] == "now"
+        },
+        allowed: ONE_RESTART,
+    });
 }
 
 /// The name of the brokers' configs.

@@ -9,10 +9,11 @@ use super::{
     Action, Plan, Step, Wait, apply, external_addresses, is_going, name_of, storage, uid_of,
 };
 use crate::cluster::build::{config, stateful_set};
+use crate::cluster::problem::Problem;
 use crate::cluster::seen::{Seen, annotation, text};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
-use crate::{names, same};
+use crate::{names, ownership, same};
 
 /// What brokers are to start from.
 #[derive(Clone, Debug)]
@@ -75,7 +76,8 @@ pub(super) fn change(
         return apply(Kind::StatefulSet, origin.stateful_set.clone(), seen, plan).map(tried);
     };
     let step = replace(origin, there)
-        .or_else(|| apply(Kind::StatefulSet, origin.stateful_set.clone(), seen, plan))?;
+        .or_else(|| apply(Kind::StatefulSet, origin.stateful_set.clone(), seen, plan))
+        .or_else(|| take_back(origin, there, seen, plan))?;
     let is_untried = !keeps_template(origin, there) && !is_proven(wanted, seen, origin);
     Some(Change { step, is_untried })
 }
@@ -89,10 +91,24 @@ fn replace(origin: &Origin, there: &Value) -> Option<Step> {
     (!is_going(there)).then_some(Step { action, reason })
 }
 
+/// The step that takes out what somebody has added to the set: pods would be made with it.
+fn take_back(origin: &Origin, there: &Value, seen: &Seen, plan: &mut Plan) -> Option<Step> {
+    let (kind, name, object) = (Kind::StatefulSet, name_of(there), origin.stateful_set.clone());
+    let reason = ownership::foreign(&object, there).filter(|_| !is_going(there))?;
+    if let Some(words) = seen.refused.get(&(kind, name.clone())) {
+        let message = format!("{reason}, and cannot be taken back: {words}");
+        plan.problems.push(Problem { reason: "Refused", message });
+        return None;
+    }
+    Some(Step { action: Action::Replace { kind, name, object }, reason })
+}
+
 /// Whether the set's template is the wanted one already.
 fn keeps_template(origin: &Origin, there: &Value) -> bool {
     let template = there.pointer("/spec/template").unwrap_or(&Value::Null);
-    origin.is_of(template) && same::difference(origin.template(), template).is_none()
+    origin.is_of(template)
+        && same::difference(origin.template(), template).is_none()
+        && ownership::foreign(&origin.stateful_set, there).is_none()
 }
 
 /// Whether a broker serves from the wanted template.

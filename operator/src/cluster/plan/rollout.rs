@@ -95,7 +95,7 @@ fn allow(
     match trial::attempt(wanted, seen, origin, Attempt { broker, pod, why: &why }, plan) {
         Outcome::Starts => {
             let what = match &change.action {
-                Action::Apply { .. } => why,
+                Action::Apply { .. } | Action::Replace { .. } => why,
                 Action::Delete { .. } | Action::Release { .. } | Action::SetConfigs(_) => {
                     change.reason
                 }

@@ -36,7 +36,9 @@ impl World {
             self.told += &plan.to_string();
             let Some(step) = plan.step else { return self };
             match step.action {
-                Action::Apply { kind, name, object } => self.apply(kind, &name, object),
+                Action::Apply { kind, name, object } | Action::Replace { kind, name, object } => {
+                    self.apply(kind, &name, object);
+                }
                 Action::Delete { kind, name, .. } => {
                     self.seen.objects.remove(&(kind, name));
                 }
