@@ -82,7 +82,7 @@ pub struct BrokerStatus {
     /// The version that it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The id of its log directory: whose disk it runs on.
+    /// The id of its log directory, as it was known last: whose disk it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory_id: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! Clients outside of Kubernetes reach every broker through node ports, and those inside, too.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use millrace_e2e::client::Client;
 use millrace_e2e_cluster::inside::Inside;
 use millrace_e2e_cluster::namespace::{Namespace, check_with_operator};
@@ -26,6 +26,23 @@ spec:
   partitions: 3
 ";
 
+/// A service that somebody deletes comes back with the port that clients know.
+fn keeps_port(namespace: &Namespace, name: &str) -> Result<()> {
+    let port = || {
+        let service = namespace.get("service", name)?;
+        anyhow::Ok(service.pointer("/spec/ports/0/nodePort").cloned().unwrap_or_default())
+    };
+    let (before, uid) = (port()?, namespace.uid("service", name)?);
+    namespace.kubectl(&["delete", "service", name])?;
+    wait::until(&format!("service {name} there again"), wait::MAX, || {
+        let now = namespace.uid("service", name)?;
+        Ok(if now == uid { Err("the old one".to_owned()) } else { Ok(()) })
+    })?;
+    let now = port()?;
+    ensure!(now == before, "service {name} had port {before} and has {now}");
+    Ok(())
+}
+
 fn body(namespace: &Namespace) -> Result<()> {
     namespace.apply(MANIFEST)?;
     namespace.wait_for("clusters.millrace.io", "reached", "Ready")?;
@@ -37,6 +54,9 @@ fn body(namespace: &Namespace) -> Result<()> {
         let address = nodes.and_then(|nodes| nodes["bootstrap"].as_str());
         Ok(address.map(str::to_owned).ok_or_else(|| cluster["status"].to_string()))
     })?;
+    for name in ["reached-nodes-bootstrap", "reached-nodes-0"] {
+        keeps_port(namespace, name)?;
+    }
     let inside = Inside::start(namespace)?;
     let bootstrap = "reached-bootstrap:9092";
     let here = |client: &Client| client.toolchain().is_here_for("node_port: a client outside");

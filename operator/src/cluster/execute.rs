@@ -76,11 +76,8 @@ pub async fn execute<C: Reach>(
             unless_refused(objects.release(Kind::Pod, name, uid).await, Done::Later)
         }
         Action::SetConfigs(changes) => {
-            let pod = wanted.brokers().find_map(|id| {
-                seen.state(id).and_then(|_| seen.pod(&wanted.key.name, id)?.address())
-            });
-            let Some(host) = pod else { return Ok(Done::Later) };
-            let mut admin = brokers::admin(&context.connect, host, wanted.internal_port());
+            let Some((host, port)) = seen.address(wanted) else { return Ok(Done::Later) };
+            let mut admin = brokers::admin(&context.connect, &host, port);
             let call = admin.alter_cluster_configs(changes);
             match brokers::in_time("alter configs", context.options.broker_timeout, call).await {
                 Err(Error::Broker { source, .. }) if is_refusal_of_configs(&source) => {

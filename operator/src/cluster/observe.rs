@@ -60,12 +60,12 @@ pub async fn brokers<C: Reach>(context: &Context<C>, wanted: &Wanted, seen: &mut
     let asked = wanted.brokers().filter_map(|broker| {
         let object = seen.object(Kind::Pod, &names::pod(cluster, broker))?;
         let pod = Pod { object };
-        let address = pod.address().filter(|_| !pod.is_deleting())?.to_owned();
+        let address = wanted.address_of(pod).filter(|_| !pod.is_deleting())?;
         Some((broker, address))
     });
-    let (port, limit) = (wanted.internal_port(), context.options.broker_timeout);
-    let answers = asked.map(|(broker, address)| async move {
-        (broker, brokers::ask(&context.connect, &address, port, limit).await)
+    let limit = context.options.broker_timeout;
+    let answers = asked.map(|(broker, (host, port))| async move {
+        (broker, brokers::ask(&context.connect, &host, port, limit).await)
     });
     let answers = join_all(answers).await;
     seen.brokers.extend(answers);

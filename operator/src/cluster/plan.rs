@@ -27,7 +27,7 @@ mod storage;
 mod tests;
 mod trial;
 
-pub use storage::cluster_id;
+pub use storage::{cluster_id, replaced_directory};
 
 /// What to do next.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -151,7 +151,9 @@ fn around(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
         (Kind::Service, services::headless(wanted)),
         (Kind::Service, services::bootstrap(wanted)),
     ];
-    all.extend(external::services(wanted).into_iter().map(|service| (Kind::Service, service)));
+    all.extend(
+        external::services(wanted, seen).into_iter().map(|service| (Kind::Service, service)),
+    );
     all.push((Kind::NetworkPolicy, policies::network_policy(wanted)));
     all.push((Kind::PodDisruptionBudget, policies::disruption_budget(wanted)));
     all.into_iter().find_map(|(kind, object)| apply(kind, object, seen, plan))

@@ -71,6 +71,7 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
     };
     let before = before(&cluster);
     let mut seen = observe::objects(context, key).await?;
+    seen.before = before.clone();
     match validate(&cluster, &context.options.broker_image) {
         Err(problems) => {
             let told = Told::of(&cluster, &before, context.clock.now_ms());

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use millrace_client::State;
+use millrace_crds::ClusterStatus;
 use serde_json::Value;
 
+use super::wanted::Wanted;
 use crate::brokers::BrokerSeen;
 use crate::kind::Kind;
 use crate::names;
@@ -14,6 +16,8 @@ use crate::names;
 pub struct Seen {
     /// When, in milliseconds since 1970.
     pub now_ms: i64,
+    /// What was told of the cluster last.
+    pub before: ClusterStatus,
     /// The objects that carry the cluster's label.
     pub objects: BTreeMap<(Kind, String), Value>,
     /// What brokers said, by their number; nothing of those that could not be asked.
@@ -55,6 +59,14 @@ impl Seen {
         !self.refused.is_empty()
             || !self.refused_deletes.is_empty()
             || self.refused_configs.is_some()
+    }
+
+    /// Where a broker that serves can be asked.
+    pub fn address(&self, wanted: &Wanted) -> Option<(String, i32)> {
+        wanted.brokers().find_map(|id| {
+            self.state(id)?;
+            wanted.address_of(self.pod(&wanted.key.name, id)?)
+        })
     }
 
     /// What a broker that serves said.
@@ -151,6 +163,13 @@ impl<'a> Pod<'a> {
     /// Its address.
     pub fn address(self) -> Option<&'a str> {
         self.text("/status/podIP")
+    }
+
+    /// The port of this name.
+    pub fn port(self, name: &str) -> Option<i32> {
+        let ports = self.object.pointer("/spec/containers/0/ports")?.as_array()?;
+        let port = ports.iter().find(|port| text(port, "/name") == Some(name))?;
+        i32::try_from(port.get("containerPort")?.as_i64()?).ok()
     }
 
     fn condition(self, kind: &str) -> Option<&'a Value> {

@@ -5,7 +5,7 @@ use millrace_crds::status::{BrokerStatus, ListenerStatus, Pending};
 use millrace_crds::{ClusterStatus, Condition};
 
 use super::build::external;
-use super::plan::{Plan, cluster_id};
+use super::plan::{Plan, cluster_id, replaced_directory};
 use super::problem::Problem;
 use super::seen::{Pod, Run, Seen, label};
 use super::wanted::Wanted;
@@ -119,12 +119,20 @@ fn count(brokers: &[BrokerStatus], which: impl Fn(&BrokerStatus) -> bool) -> i32
 fn broker(cluster: &str, id: i32, seen: &Seen, before: &ClusterStatus) -> BrokerStatus {
     let name = names::pod(cluster, id);
     let state = seen.state(id);
+    let known = before.brokers.iter().find(|it| it.id == id);
+    let known_directory = known.and_then(|it| it.directory_id.clone());
+    let told_directory = state.map(|it| it.directory_id.to_string());
+    // Who lost a volume must hear of it until it is accepted, so the one that was is not forgotten.
+    let directory_id = match replaced_directory(cluster, seen, id) {
+        Some(_) => known_directory,
+        None => told_directory.or(known_directory),
+    };
     let mut status = BrokerStatus {
         id,
         pod: name,
         state: "Missing".to_owned(),
         version: state.map(|it| it.version.clone()),
-        directory_id: state.map(|it| it.directory_id.to_string()),
+        directory_id,
         ..BrokerStatus::default()
     };
     let Some(pod) = seen.pod(cluster, id) else { return status };
@@ -134,9 +142,8 @@ fn broker(cluster: &str, id: i32, seen: &Seen, before: &ClusterStatus) -> Broker
     status.state = state.to_owned();
     status.message = message;
     // A broker that serves and was not heard for once is what it was.
-    let known = before.brokers.iter().find(|it| it.id == id && state == "Serving");
+    let known = known.filter(|_| state == "Serving");
     status.version = status.version.or_else(|| known?.version.clone());
-    status.directory_id = status.directory_id.or_else(|| known?.directory_id.clone());
     status
 }
 

@@ -2,11 +2,12 @@
 
 use millrace_core::config::definition::Update;
 use millrace_core::config::{BROKER_CONFIGS, StaticConfig, Values};
-use millrace_crds::listener::ListenerKind;
+use millrace_crds::listener::{Listener, ListenerKind};
 use millrace_crds::{ClusterSpec, schema};
 use millrace_types::Uuid;
 
 use super::problem::Problem;
+use super::seen::Pod;
 use crate::names::digest;
 use crate::resource::{Cluster, Key};
 
@@ -50,8 +51,17 @@ impl Wanted {
 
     /// The port within Kubernetes, which the operator uses, too.
     pub fn internal_port(&self) -> i32 {
-        let internal = self.spec.listeners.iter().find(|it| it.kind == ListenerKind::Internal);
-        internal.map_or(9092, |listener| listener.port)
+        self.internal().map_or(9092, |listener| listener.port)
+    }
+
+    /// Where the broker of a pod is asked: on the port that its pod has, which may be an older one.
+    pub fn address_of(&self, pod: Pod<'_>) -> Option<(String, i32)> {
+        let port = self.internal().and_then(|listener| pod.port(&listener.name));
+        Some((pod.address()?.to_owned(), port.unwrap_or_else(|| self.internal_port())))
+    }
+
+    fn internal(&self) -> Option<&Listener> {
+        self.spec.listeners.iter().find(|it| it.kind == ListenerKind::Internal)
     }
 }
 

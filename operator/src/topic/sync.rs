@@ -73,15 +73,16 @@ pub async fn sync<C: Reach>(
         Look::Refused => None,
         Look::Sound(sound) => Some(sound),
     };
-    let host = sound.filter(|it| !it.wanted.spec.paused).and_then(|it| host(it));
-    let (Some(sound), Some(host)) = (sound, host) else {
+    let address =
+        sound.filter(|it| !it.wanted.spec.paused).and_then(|it| it.seen.address(&it.wanted));
+    let (Some(sound), Some((host, port))) = (sound, address) else {
         return not_now(context, cluster, sound.map(|it| &**it), topics).await;
     };
     if !listed.is_complete {
         // Wakes us when it is: nothing can be said before.
         return Ok(Synced::default());
     }
-    let mut admin = brokers::admin(&context.connect, &host, sound.wanted.internal_port());
+    let mut admin = brokers::admin(&context.connect, &host, port);
     let limit = context.options.broker_timeout;
     let state = in_time("read topics", limit, admin.state(None)).await?;
     let watches =
@@ -111,15 +112,6 @@ pub async fn sync<C: Reach>(
     let again = Some(until.map_or(compare, |until| until.min(compare)));
     let has_foreign_configs = configs::differ(&sound.wanted, &state);
     Ok(Synced { topics, again, has_foreign_configs })
-}
-
-/// A broker that serves.
-fn host(sound: &Sound) -> Option<String> {
-    let (wanted, seen) = (&sound.wanted, &sound.seen);
-    wanted.brokers().find_map(|id| {
-        seen.state(id)?;
-        seen.pod(&wanted.key.name, id)?.address().map(str::to_owned)
-    })
 }
 
 async fn absent<C: Reach>(

@@ -146,3 +146,28 @@ async fn a_broker_that_cannot_start_says_why() {
     world.server.with_fates(|fates| fates.set("default", "c-0", None));
     world.until("ready", |it| it.are_ready("c", &[])).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_was_replaced_is_told_until_it_is_accepted() {
+    let world = World::new(1).await;
+    let _operator = Operator::start(&world);
+    world.apply(&cluster("c", json!({}))).await;
+    world.until("ready", |it| it.are_ready("c", &[])).await;
+    let directory = world.get("Cluster", "c")["status"]["brokers"][0]["directoryId"].clone();
+    world.delete("PersistentVolumeClaim", "default", "data-c-0").await;
+    world.delete("Pod", "default", "c-0").await;
+    world.until("told", |it| it.ready("Cluster", "c").contains("VolumeReplaced")).await;
+    world.settle().await;
+    assert!(world.ready("Cluster", "c").contains("VolumeReplaced"));
+    let told = &world.get("Cluster", "c")["status"]["brokers"][0]["directoryId"];
+    assert_eq!(*told, directory, "the directory that it was known by");
+    let words = world.ready("Cluster", "c");
+    let (_, rest) = words.split_once("now runs on ").expect("the new one");
+    let (new, _) = rest.split_once(':').expect("the new one");
+    let patch = json!({ "metadata": { "annotations": { "millrace.io/directory-id": new } } });
+    world.patch("PersistentVolumeClaim", "default", "data-c-0", &patch).await;
+    world.until("ready", |it| it.are_ready("c", &[])).await;
+    world.settle().await;
+    let told = &world.get("Cluster", "c")["status"]["brokers"][0]["directoryId"];
+    assert_eq!(told, new);
+}

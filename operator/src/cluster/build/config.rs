@@ -91,7 +91,7 @@ pub fn advertised(wanted: &Wanted, seen: &Seen, broker: i32) -> Vec<String> {
 }
 
 /// The address of a listener that a broker was last given to tell clients.
-fn last_advertised(cluster: &str, seen: &Seen, broker: i32, listener: &str) -> Option<String> {
+pub fn last_advertised(cluster: &str, seen: &Seen, broker: i32, listener: &str) -> Option<String> {
     let pod = seen.pod(cluster, broker).and_then(|pod| mounted_configs(pod.object));
     let its_own = pod.and_then(|name| seen.object(Kind::ConfigMap, name));
     let others = seen.all(Kind::ConfigMap).map(|(_, files)| files);

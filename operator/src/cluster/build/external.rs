@@ -4,7 +4,7 @@
 use millrace_crds::listener::{Listener, ListenerKind};
 use serde_json::{Value, json};
 
-use super::{child, put};
+use super::{child, config, put};
 use crate::cluster::seen::{Seen, text};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
@@ -19,17 +19,18 @@ pub fn listeners(wanted: &Wanted) -> impl Iterator<Item = &Listener> {
 }
 
 /// The services of all external listeners.
-pub fn services(wanted: &Wanted) -> Vec<Value> {
+pub fn services(wanted: &Wanted, seen: &Seen) -> Vec<Value> {
     let mut all = Vec::new();
     for listener in listeners(wanted) {
-        all.push(service(wanted, listener, None));
-        all.extend(wanted.brokers().map(|broker| service(wanted, listener, Some(broker))));
+        all.push(service(wanted, seen, listener, None));
+        all.extend(wanted.brokers().map(|broker| service(wanted, seen, listener, Some(broker))));
     }
     all
 }
 
-fn service(wanted: &Wanted, listener: &Listener, broker: Option<i32>) -> Value {
+fn service(wanted: &Wanted, seen: &Seen, listener: &Listener, broker: Option<i32>) -> Value {
     let cluster = &wanted.key.name;
+    let name = names::external(cluster, &listener.name, broker);
     let mut selector = names::selector(cluster);
     let mut labels = names::labels(cluster);
     labels.insert(names::LISTENER_LABEL.to_owned(), listener.name.clone());
@@ -39,13 +40,11 @@ fn service(wanted: &Wanted, listener: &Listener, broker: Option<i32>) -> Value {
         labels.insert(names::BROKER_LABEL.to_owned(), broker.to_string());
     }
     let mut port = json!({
-        "name": listener.name, "port": listener.port, "targetPort": listener.port, "protocol": "TCP",
+        "name": listener.name, "port": listener.port, "targetPort": listener.name, "protocol": "TCP",
     });
-    put(
-        &mut port,
-        "nodePort",
-        listener.node_port.map(|first| first + broker.map_or(0, |it| it + 1)),
-    );
+    let given = listener.node_port.map(|first| first + broker.map_or(0, |it| it + 1));
+    let before = || last_node_port(wanted, seen, listener, broker);
+    put(&mut port, "nodePort", given.or_else(before));
     let mut spec = json!({
         "type": match listener.kind {
             ListenerKind::LoadBalancer => "LoadBalancer",
@@ -61,8 +60,32 @@ fn service(wanted: &Wanted, listener: &Listener, broker: Option<i32>) -> Value {
     put(&mut spec, "loadBalancerSourceRanges", &listener.source_ranges);
     let mut rest = json!({ "metadata": { "labels": labels }, "spec": spec });
     put(&mut rest["metadata"], "annotations", &listener.annotations);
-    let name = names::external(cluster, &listener.name, broker);
     child(wanted, Kind::Service, &name, rest)
+}
+
+/// The port of a service that somebody has deleted: clients know it. None once the API has said that
+/// it is another's.
+fn last_node_port(
+    wanted: &Wanted,
+    seen: &Seen,
+    listener: &Listener,
+    broker: Option<i32>,
+) -> Option<i32> {
+    let (cluster, kind) = (&wanted.key.name, Kind::Service);
+    let service = names::external(cluster, &listener.name, broker);
+    let is_free = !seen.refused.contains_key(&(kind, service.clone()));
+    if listener.kind != ListenerKind::NodePort || seen.object(kind, &service).is_some() || !is_free
+    {
+        return None;
+    }
+    let address = match broker {
+        Some(id) => config::last_advertised(cluster, seen, id, &listener.name.to_uppercase()),
+        None => {
+            let told = seen.before.listeners.iter().find(|it| it.name == listener.name);
+            told.filter(|it| it.kind == "NodePort")?.bootstrap.clone()
+        }
+    };
+    address?.rsplit_once(':')?.1.parse().ok()
 }
 
 /// Host and port under which clients reach a broker, or any (`None`), once that is known.

@@ -1,12 +1,11 @@
 //! Who the brokers are, who may connect, and how many may be evicted at once.
 
-use millrace_crds::listener::HTTP_PORT;
 use serde_json::{Value, json};
 
 use super::child;
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
-use crate::names;
+use crate::names::{self, HTTP_PORT_NAME};
 
 /// The brokers' account: without rights, and without a token in their pods.
 pub fn service_account(wanted: &Wanted) -> Value {
@@ -17,9 +16,10 @@ pub fn service_account(wanted: &Wanted) -> Value {
 /// Lets clients in on the listeners, and brokers out to each other and to DNS. Whether it is
 /// enforced is up to the network of Kubernetes; that could not be tried where this was written.
 pub fn network_policy(wanted: &Wanted) -> Value {
-    let tcp = |port: i32| json!({ "protocol": "TCP", "port": port });
-    let mut ports: Vec<Value> = wanted.spec.listeners.iter().map(|it| tcp(it.port)).collect();
-    ports.push(tcp(HTTP_PORT));
+    // By their names: a broker that does not have a changed number yet is reached all the same.
+    let tcp = |port: &str| json!({ "protocol": "TCP", "port": port });
+    let mut ports: Vec<Value> = wanted.spec.listeners.iter().map(|it| tcp(&it.name)).collect();
+    ports.push(tcp(HTTP_PORT_NAME));
     let brokers = json!({ "matchLabels": names::selector(&wanted.key.name) });
     let spec = json!({
         "podSelector": brokers,

@@ -37,5 +37,6 @@ pub fn bootstrap(wanted: &Wanted) -> Value {
 }
 
 fn port(name: &str, number: i32) -> Value {
-    json!({ "name": name, "port": number, "targetPort": number, "protocol": "TCP" })
+    // By its name: a broker that does not have a changed number yet is reached all the same.
+    json!({ "name": name, "port": number, "targetPort": name, "protocol": "TCP" })
 }

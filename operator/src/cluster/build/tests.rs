@@ -36,7 +36,7 @@ pub fn wanted(spec: Value) -> Wanted {
 fn all(wanted: &Wanted) -> Vec<Value> {
     let cluster_id = new_cluster_id(&wanted.uid);
     let mut seen = Seen::default();
-    for (number, service) in external::services(wanted).into_iter().enumerate() {
+    for (number, service) in external::services(wanted, &Seen::default()).into_iter().enumerate() {
         let name = service["metadata"]["name"].as_str().unwrap().to_owned();
         let mut given = service.clone();
         let given_port = &mut given["spec"]["ports"][0]["nodePort"];
@@ -57,7 +57,7 @@ fn all(wanted: &Wanted) -> Vec<Value> {
         services::headless(wanted),
         services::bootstrap(wanted),
     ];
-    all.extend(external::services(wanted));
+    all.extend(external::services(wanted, &seen));
     all.extend([
         policies::network_policy(wanted),
         policies::disruption_budget(wanted),

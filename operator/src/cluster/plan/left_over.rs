@@ -19,7 +19,7 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Option<Step
     let ours = |(name, object): &(&str, &Value)| {
         label(object, "app.kubernetes.io/managed-by") == Some(names::MANAGER)
             && !seen.refused_deletes.contains_key(&uid_of(object))
-            && !names_of_wanted(wanted, origin).iter().any(|wanted| wanted == name)
+            && !names_of_wanted(wanted, seen, origin).iter().any(|wanted| wanted == name)
     };
     if let Some((name, object)) = seen.all(Kind::Service).find(ours) {
         let reason = "no listener needs it any more".to_owned();
@@ -41,10 +41,10 @@ fn has_settled(wanted: &Wanted, seen: &Seen, origin: &Origin) -> bool {
         && pods.all(|pod| origin.is_of(pod.object))
 }
 
-fn names_of_wanted(wanted: &Wanted, origin: &Origin) -> Vec<String> {
+fn names_of_wanted(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Vec<String> {
     let cluster = &wanted.key.name;
     let mut all = vec![names::headless(cluster), names::bootstrap(cluster)];
-    all.extend(external::services(wanted).iter().map(name_of));
+    all.extend(external::services(wanted, seen).iter().map(name_of));
     all.push(name_of(&origin.config_map));
     all
 }

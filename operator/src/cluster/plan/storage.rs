@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Plan, Step, Wait, uid_of};
 use crate::cluster::build::claim;
 use crate::cluster::problem::Problem;
-use crate::cluster::seen::{Seen, annotation, text};
+use crate::cluster::seen::{Seen, annotation, label, text};
 use crate::cluster::wanted::{Wanted, new_cluster_id};
 use crate::kind::Kind;
 use crate::{names, quantity, same};
@@ -23,7 +23,7 @@ pub fn cluster_id(wanted: &Wanted, seen: &Seen) -> Result<String, Problem> {
     for broker in wanted.brokers() {
         let name = names::claim(&wanted.key.name, broker);
         let Some(claim) = seen.object(Kind::PersistentVolumeClaim, &name) else { continue };
-        match annotation(claim, names::CLUSTER_ID) {
+        match annotation(claim, names::CLUSTER_ID).or_else(|| id_of_set(wanted, seen, claim)) {
             Some(id) => ids.insert(id.to_owned()),
             None => {
                 let message = format!(
@@ -40,6 +40,23 @@ pub fn cluster_id(wanted: &Wanted, seen: &Seen) -> Result<String, Problem> {
         return Err(Problem { reason: "ForeignVolume", message });
     }
     Ok(ids.pop_first().unwrap_or_else(|| new_cluster_id(&wanted.uid)))
+}
+
+/// The id that a running cluster gave its claims, where somebody has taken it off one.
+fn id_of_set<'a>(wanted: &Wanted, seen: &'a Seen, claim: &Value) -> Option<&'a str> {
+    label(claim, names::CLUSTER_LABEL).filter(|cluster| *cluster == wanted.key.name)?;
+    let set = seen.object(Kind::StatefulSet, &names::brokers(&wanted.key.name))?;
+    annotation(set.pointer("/spec/volumeClaimTemplates/0")?, names::CLUSTER_ID)
+}
+
+/// The directory that a broker is known by, where it runs on another and nobody has said that this is
+/// as it should be.
+pub fn replaced_directory<'a>(cluster: &str, seen: &'a Seen, broker: i32) -> Option<&'a str> {
+    let claim = seen.object(Kind::PersistentVolumeClaim, &names::claim(cluster, broker))?;
+    let known = seen.before.brokers.iter().find(|it| it.id == broker)?.directory_id.as_deref()?;
+    let is_accepted = annotation(claim, names::DIRECTORY_ID).is_some();
+    let told = seen.state(broker)?.directory_id.to_string();
+    (!is_accepted && known != told).then_some(known)
 }
 
 /// The field of a `StatefulSet` that differs and that Kubernetes never changes in place.
@@ -97,7 +114,18 @@ fn bring(
 ) -> Option<Step> {
     let name = names::claim(&wanted.key.name, broker);
     let known = annotation(there, names::DIRECTORY_ID).map(str::to_owned);
-    let told = seen.state(broker).map(|state| state.directory_id.to_string());
+    let mut told = seen.state(broker).map(|state| state.directory_id.to_string());
+    if let Some(before) = replaced_directory(&wanted.key.name, seen, broker)
+        && let Some(told) = told.take()
+    {
+        let message = format!(
+            "broker {broker} ran on the directory {before} and now runs on {told}: the volume of \
+             PersistentVolumeClaim {name} is another, without its records. Set the claim's \
+             annotation {} to {told} to go on with it",
+            names::DIRECTORY_ID
+        );
+        plan.problems.push(Problem { reason: "VolumeReplaced", message });
+    }
     if let (Some(known), Some(told)) = (&known, &told)
         && known != told
     {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 use millrace_client::State;
+use millrace_crds::status::{BrokerStatus, ListenerStatus};
 use serde_json::{Value, json};
 
 use super::{Action, plan};
@@ -62,7 +63,8 @@ impl World {
         if object["spec"]["type"] == "NodePort" && object["spec"]["ports"][0]["nodePort"].is_null()
         {
             let given = json!(31_000 + self.seen.objects.len());
-            object["spec"]["ports"][0]["nodePort"] = given;
+            let had = before.as_ref().map(|it| it["spec"]["ports"][0]["nodePort"].clone());
+            object["spec"]["ports"][0]["nodePort"] = had.unwrap_or(given);
         }
         if let Some(mut before) = before {
             crate::cluster::build::merge(&mut before, object);
@@ -466,6 +468,77 @@ fn a_disk_that_is_another_is_told() {
     world.run().check(&expect![[r#"
         wrong  ForeignDirectory: broker 0 runs on the directory BwcHBwcHBwcHBwcHBwcHBw, but PersistentVolumeClaim data-shop-0 was known to hold AAAAAAAAAAAAAAAAAAAAAA: its records are not those that were there
     "#]]);
+}
+
+#[test]
+fn a_volume_that_is_another_is_told_until_somebody_accepts_it() {
+    let mut world = World::running(json!({}));
+    let known = BrokerStatus { directory_id: Some("old".to_owned()), ..BrokerStatus::default() };
+    world.seen.before.brokers.push(known);
+    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+    let annotations = |world: &mut World| {
+        world.seen.objects.get_mut(&claim).unwrap()["metadata"]["annotations"].take()
+    };
+    annotations(&mut world);
+    world.run().say("somebody accepts it");
+    let accepted = json!({ (names::DIRECTORY_ID): "AAAAAAAAAAAAAAAAAAAAAA" });
+    world.seen.objects.get_mut(&claim).unwrap()["metadata"]["annotations"] = accepted;
+    world.run().check(&expect![[r#"
+        next   apply PersistentVolumeClaim data-shop-0: metadata.annotations is not what it is to be
+        wrong  VolumeReplaced: broker 0 ran on the directory old and now runs on AAAAAAAAAAAAAAAAAAAAAA: the volume of PersistentVolumeClaim data-shop-0 is another, without its records. Set the claim's annotation millrace.io/directory-id to AAAAAAAAAAAAAAAAAAAAAA to go on with it
+        wrong  VolumeReplaced: broker 0 ran on the directory old and now runs on AAAAAAAAAAAAAAAAAAAAAA: the volume of PersistentVolumeClaim data-shop-0 is another, without its records. Set the claim's annotation millrace.io/directory-id to AAAAAAAAAAAAAAAAAAAAAA to go on with it
+        -- somebody accepts it
+        next   apply PersistentVolumeClaim data-shop-0: metadata.annotations.millrace.io/cluster-id is not what it is to be
+    "#]]);
+}
+
+#[test]
+fn no_broker_starts_on_a_volume_that_goes() {
+    let mut world = World::running(json!({}));
+    world.seen.objects.retain(|(kind, _), _| *kind == Kind::PersistentVolumeClaim);
+    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+    let metadata = &mut world.seen.objects.get_mut(&claim).unwrap()["metadata"];
+    metadata["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
+    world.run().say("it has gone");
+    world.seen.objects.remove(&claim);
+    world.run().check(&expect![[r#"
+        next   apply ServiceAccount shop: it is not there
+        next   apply Service shop-brokers: it is not there
+        next   apply Service shop-bootstrap: it is not there
+        next   apply NetworkPolicy shop: it is not there
+        next   apply PodDisruptionBudget shop: it is not there
+        next   apply ConfigMap shop-config-1: it is not there
+        waits  start the brokers (ObjectGoing): PersistentVolumeClaim data-shop-0 of earlier ones is still being deleted
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        -- it has gone
+        next   apply StatefulSet shop: it is not there
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+    "#]]);
+}
+
+#[test]
+fn a_node_port_that_clients_know_comes_back() {
+    let listeners = json!([
+        { "name": "internal", "type": "Internal", "port": 9092 },
+        { "name": "outside", "type": "NodePort", "port": 9094 },
+    ]);
+    let mut world = World::running(json!({ "listeners": listeners }));
+    let port = |world: &World, name: &str| {
+        let service = world.seen.object(Kind::Service, name).expect("a service");
+        service["spec"]["ports"][0]["nodePort"].clone()
+    };
+    let told = ListenerStatus {
+        name: "outside".to_owned(),
+        kind: "NodePort".to_owned(),
+        bootstrap: Some(format!("192.168.0.1:{}", port(&world, "shop-outside-bootstrap"))),
+    };
+    world.seen.before.listeners.push(told);
+    for name in ["shop-outside-0", "shop-outside-bootstrap"] {
+        let before = port(&world, name);
+        world.seen.objects.remove(&(Kind::Service, name.to_owned()));
+        world.run();
+        assert_eq!(port(&world, name), before, "{name}\n{}", world.told);
+    }
 }
 
 #[test]
