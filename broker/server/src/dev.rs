@@ -37,7 +37,8 @@ pub struct DevArgs {
     /// The address to listen on. Anyone who reaches it can read and write everything.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub host: String,
-    /// Where /livez, /readyz and /metrics are served; nowhere by default.
+    /// Where /livez, /readyz and /metrics are served, such as `[::]:9644` for every address of the
+    /// machine; nowhere by default.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub http: Option<SocketAddr>,
 }

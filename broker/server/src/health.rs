@@ -10,9 +10,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio::net::TcpListener;
 
 use crate::metrics::Metrics;
+use crate::net::bind::bind;
 use crate::readiness::Readiness;
 use crate::tasks::Tasks;
 
@@ -30,7 +30,7 @@ pub struct Probes {
 /// # Errors
 /// The address cannot be listened on.
 pub async fn serve(tasks: &Tasks, probes: Probes, address: SocketAddr) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await?;
+    let listener = bind(address)?.listen(BACKLOG)?;
     let address = listener.local_addr()?;
     let router = Router::new()
         .route("/livez", get(livez))
@@ -50,6 +50,9 @@ pub async fn serve(tasks: &Tasks, probes: Probes, address: SocketAddr) -> io::Re
     });
     Ok(address)
 }
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 128;
 
 /// How long a start may stand still before the broker counts as stuck.
 const START_STALL_MAX: Duration = Duration::from_secs(600);

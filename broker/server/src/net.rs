@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub mod admission;
+pub mod bind;
 pub mod budget;
 pub mod connection;
 pub mod frame;

@@ -25,7 +25,8 @@ pub struct StartArgs {
     /// One config that comes before file and environment.
     #[arg(long = "override", value_name = "KEY=VALUE", value_parser = key_value)]
     pub overrides: Vec<(String, String)>,
-    /// Where /livez, /readyz and /metrics are served; nowhere by default.
+    /// Where /livez, /readyz and /metrics are served, such as `[::]:9644` for every address of the
+    /// machine; nowhere by default.
     #[arg(long, value_name = "ADDRESS:PORT", env = "MILLRACE_HTTP")]
     pub http: Option<SocketAddr>,
 }

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::time::sleep;
 
 use super::ListenerName;
+use super::bind;
 use super::connection::{Connection, End};
 use super::frame::ReadError;
 use super::refusal_log::Chain;
@@ -54,27 +55,29 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Takes the port of `endpoint`; port 0 takes any free one, an empty host every address.
+    /// Takes the port of `endpoint`; port 0 takes any free one, an empty host every address, of
+    /// IPv6 and IPv4.
     ///
     /// # Errors
     /// See [`BindError`].
     pub async fn bind(endpoint: &Endpoint) -> Result<Bound, BindError> {
         let listener = ListenerName(Arc::from(endpoint.listener.as_str()));
-        let host = if endpoint.host.is_empty() { "0.0.0.0" } else { &endpoint.host };
         let no_address = |source| BindError::Resolve {
             listener: listener.clone(),
             host: endpoint.host.clone(),
             source,
         };
-        let address = lookup_host((host, endpoint.port))
-            .await
-            .map_err(|error| no_address(Some(error)))?
-            .next()
-            .ok_or_else(|| no_address(None))?;
+        let address = if endpoint.host.is_empty() {
+            bind::every(endpoint.port)
+        } else {
+            lookup_host((endpoint.host.as_str(), endpoint.port))
+                .await
+                .map_err(|error| no_address(Some(error)))?
+                .next()
+                .ok_or_else(|| no_address(None))?
+        };
         let open = || {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            socket.set_reuseaddr(true)?;
-            socket.bind(address)?;
+            let socket = bind::bind(address)?;
             let address = socket.local_addr()?;
             Ok((socket, address))
         };
@@ -123,7 +126,7 @@ async fn accept<S: Service>(service: &Arc<S>, listener: &ListenerName, sockets: 
             accepted = sockets.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => start(service, listener, stream, peer),
+            Ok((stream, peer)) => start(service, listener, stream, bind::canonical(peer)),
             Err(error) => {
                 service.net().refusals.write(listener, &error);
                 // What failed is most likely the process and not the one connection.
