@@ -14,8 +14,8 @@ pub struct Cli {
     /// The brokers' image where a Cluster does not say.
     #[arg(long, env = "MILLRACE_BROKER_IMAGE")]
     pub broker_image: Option<String>,
-    /// Where /livez, /readyz and /metrics are served.
-    #[arg(long, env = "MILLRACE_HTTP", default_value = "0.0.0.0:8080")]
+    /// Where /livez, /readyz and /metrics are served; `[::]` is every address, IPv4's too.
+    #[arg(long, env = "MILLRACE_HTTP", default_value = "[::]:8080")]
     pub http: SocketAddr,
     /// The namespace of the lease that says which operator acts; without one this one does.
     #[arg(long, env = "MILLRACE_LEASE_NAMESPACE")]
