@@ -71,7 +71,7 @@ pub fn container(wanted: &Wanted, command: &str, broker: &str) -> Value {
             command,
             format!("--config={CONFIG_PATH}/{SHARED}"),
             format!("--config={CONFIG_PATH}/{own}"),
-            format!("--http=0.0.0.0:{HTTP_PORT}"),
+            format!("--http=[::]:{HTTP_PORT}"),
         ],
         "env": environment(wanted),
         "terminationMessagePolicy": "FallbackToLogsOnError",
