@@ -44,11 +44,13 @@ pub struct Listener {
     #[schemars(range(min = 1024, max = 65535))]
     pub port: i32,
     /// The host that clients from outside are told; by default the address of the broker's node
-    /// (`NodePort`) or of its load balancer.
+    /// (`NodePort`) or of its load balancer. A name, or an address without brackets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?$")
+        regex(
+            pattern = r"^([A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$"
+        )
     )]
     pub advertised_host: Option<String>,
     /// The node port of the bootstrap address; broker 0 gets the next one, and so on. By default

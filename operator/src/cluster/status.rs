@@ -174,7 +174,8 @@ fn listeners(wanted: &Wanted, seen: &Seen) -> Vec<ListenerStatus> {
         ListenerKind::Internal => internal_bootstrap(wanted),
         ListenerKind::NodePort | ListenerKind::LoadBalancer => {
             let (host, port) = external::address(wanted, seen, listener, None)?;
-            let host = if host == external::NODE_ADDRESS { node?.to_owned() } else { host };
+            let is_node = host == external::NODE_ADDRESS;
+            let host = if is_node { external::bracketed(node?) } else { host };
             Some(format!("{host}:{port}"))
         }
     };

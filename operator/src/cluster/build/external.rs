@@ -1,6 +1,8 @@
 //! What clients outside of Kubernetes connect to: a service to begin with and one for each broker,
 //! because a client must reach the very broker that leads a partition.
 
+use std::net::Ipv6Addr;
+
 use millrace_crds::listener::{Listener, ListenerKind};
 use serde_json::{Value, json};
 
@@ -88,7 +90,8 @@ fn last_node_port(
     address?.rsplit_once(':')?.1.parse().ok()
 }
 
-/// Host and port under which clients reach a broker, or any (`None`), once that is known.
+/// Host and port under which clients reach a broker, or any (`None`), once that is known. An address
+/// of IPv6 stands in brackets.
 pub fn address(
     wanted: &Wanted,
     seen: &Seen,
@@ -97,7 +100,7 @@ pub fn address(
 ) -> Option<(String, i32)> {
     let name = names::external(&wanted.key.name, &listener.name, broker);
     let service = seen.object(Kind::Service, &name)?;
-    let given = listener.advertised_host.clone();
+    let given = listener.advertised_host.as_deref().map(bracketed);
     match listener.kind {
         ListenerKind::Internal => None,
         ListenerKind::NodePort => {
@@ -108,7 +111,12 @@ pub fn address(
         ListenerKind::LoadBalancer => {
             let ingress = service.pointer("/status/loadBalancer/ingress/0");
             let found = ingress.and_then(|it| text(it, "/hostname").or_else(|| text(it, "/ip")));
-            Some((given.or_else(|| found.map(str::to_owned))?, listener.port))
+            Some((given.or_else(|| found.map(bracketed))?, listener.port))
         }
     }
+}
+
+/// A host as it stands before a port.
+pub fn bracketed(host: &str) -> String {
+    if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
 }

@@ -171,3 +171,31 @@ fn a_trial_asks_for_nothing_that_the_broker_has() {
         ] }])
     );
 }
+
+#[test]
+fn an_address_of_ipv6_stands_in_brackets() {
+    let listener = |host: &str| {
+        let mut listener = json!({ "name": "cloud", "type": "LoadBalancer", "port": 9095 });
+        if !host.is_empty() {
+            listener["advertisedHost"] = json!(host);
+        }
+        let internal = json!({ "name": "internal", "type": "Internal", "port": 9092 });
+        wanted(json!({ "listeners": [internal, listener] }))
+    };
+    let ingress = |ip: &str| {
+        let service = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": ip }] } } });
+        let mut seen = Seen::default();
+        seen.objects.insert((Kind::Service, "shop-cloud-0".to_owned()), service);
+        seen
+    };
+    let rows = [
+        ("", "192.0.2.1", "CLOUD://192.0.2.1:9095"),
+        ("", "2001:db8::1", "CLOUD://[2001:db8::1]:9095"),
+        ("2001:db8::2", "192.0.2.1", "CLOUD://[2001:db8::2]:9095"),
+        ("kafka.example.com", "2001:db8::1", "CLOUD://kafka.example.com:9095"),
+    ];
+    for (host, ip, expected) in rows {
+        let told = config::advertised(&listener(host), &ingress(ip), 0);
+        assert_eq!(told.last().map(String::as_str), Some(expected));
+    }
+}
