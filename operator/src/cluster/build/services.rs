@@ -8,6 +8,10 @@ use crate::kind::Kind;
 use crate::names::{self, HTTP_PORT_NAME};
 use millrace_crds::listener::{HTTP_PORT, ListenerKind};
 
+/// Names lead to brokers by IPv4 and IPv6 where Kubernetes has both. What is reached from outside is
+/// left with one family: not every load balancer has addresses of both.
+const FAMILIES: &str = "PreferDualStack";
+
 /// The headless service: each pod has a name of its own, from its start on. A broker must be found
 /// before it is ready, or those that start together never would be.
 pub fn headless(wanted: &Wanted) -> Value {
@@ -17,6 +21,7 @@ pub fn headless(wanted: &Wanted) -> Value {
     let spec = json!({
         "clusterIP": "None",
         "publishNotReadyAddresses": true,
+        "ipFamilyPolicy": FAMILIES,
         "selector": names::selector(&wanted.key.name),
         "ports": ports,
     });
@@ -29,6 +34,7 @@ pub fn bootstrap(wanted: &Wanted) -> Value {
     let internal = wanted.spec.listeners.iter().filter(|it| it.kind == ListenerKind::Internal);
     let spec = json!({
         "type": "ClusterIP",
+        "ipFamilyPolicy": FAMILIES,
         "selector": names::selector(&wanted.key.name),
         "ports": internal.map(|it| port(&it.name, it.port)).collect::<Vec<_>>(),
     });
