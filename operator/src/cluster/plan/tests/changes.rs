@@ -1,0 +1,77 @@
+//! How a cluster is made, and how what changed is put right.
+
+use expect_test::expect;
+use serde_json::json;
+
+use super::world::World;
+use crate::kind::Kind;
+
+#[test]
+fn a_new_cluster_is_made_in_order() {
+    let mut world = World::new(json!({ "config": { "log.retention.ms": 5 } }));
+    world.run().say("Kubernetes starts the pod").start().run().check(&expect![[r#"
+        next   apply ServiceAccount shop: it is not there
+        next   apply Service shop-brokers: it is not there
+        next   apply Service shop-bootstrap: it is not there
+        next   apply NetworkPolicy shop: it is not there
+        next   apply PodDisruptionBudget shop: it is not there
+        next   apply ConfigMap shop-config-1: it is not there
+        next   apply StatefulSet shop: it is not there
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        -- Kubernetes starts the pod
+        next   apply PersistentVolumeClaim data-shop-0: metadata.annotations.millrace.io/directory-id is not what it is to be
+        next   apply PersistentVolumeClaim data-shop-0: something that was wanted is not any more
+        next   set log.retention.ms=5: the brokers have other values than spec.config
+    "#]]);
+}
+
+#[test]
+fn nothing_is_done_when_nothing_changed() {
+    World::running(json!({})).run().check(&expect![""]);
+}
+
+#[test]
+fn configs_change_while_brokers_run_where_they_can() {
+    let mut world = World::running(json!({ "config": { "log.retention.ms": 5 } }));
+    world.spec = json!({ "config": { "log.segment.bytes": 1_048_576 } });
+    world.run().check(&expect![[r#"
+        next   set log.retention.ms=(default) log.segment.bytes=1048576: the brokers have other values than spec.config
+    "#]]);
+}
+
+#[test]
+fn what_others_change_is_put_right() {
+    let mut world = World::running(json!({}));
+    world.seen.objects.remove(&(Kind::Service, "shop-bootstrap".to_owned()));
+    let set = (Kind::StatefulSet, "shop".to_owned());
+    world.seen.objects.get_mut(&set).unwrap()["spec"]["replicas"] = json!(0);
+    world.run().check(&expect![[r#"
+        next   apply Service shop-bootstrap: it is not there
+        next   apply StatefulSet shop: spec.replicas is not what it is to be
+    "#]]);
+}
+
+#[test]
+fn what_the_api_refuses_is_told_and_the_rest_goes_on() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "storage": { "size": "20Gi" }, "config": { "log.retention.ms": 5 } });
+    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+    world.seen.refused.insert(claim, "the class does not support resize".to_owned());
+    world.run().check(&expect![[r#"
+        next   delete StatefulSet shop, not what belongs to it: spec.volumeClaimTemplates cannot be changed in place; the pods stay as they are
+        next   apply StatefulSet shop: it is not there
+        next   set log.retention.ms=5: the brokers have other values than spec.config
+        wrong  Refused: PersistentVolumeClaim data-shop-0: the class does not support resize
+        wrong  Refused: PersistentVolumeClaim data-shop-0: the class does not support resize
+    "#]]);
+}
+
+#[test]
+fn configs_that_brokers_refuse_are_told() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "config": { "log.retention.ms": 5 } });
+    world.seen.refused_configs = Some("unknown config".to_owned());
+    world.run().check(&expect![[r#"
+        wrong  ConfigRefused: the brokers refuse spec.config: unknown config
+    "#]]);
+}

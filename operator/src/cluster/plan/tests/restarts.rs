@@ -1,0 +1,224 @@
+//! When brokers are restarted, and when not.
+
+use expect_test::expect;
+use serde_json::{Value, json};
+
+use super::super::plan;
+use super::world::World;
+use crate::brokers::BrokerSeen;
+use crate::clock;
+use crate::cluster::build::tests::wanted;
+use crate::kind::Kind;
+
+#[test]
+fn a_broker_is_restarted_only_after_a_trial() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "millrace-broker:next" });
+    world.run().say("the image cannot be pulled");
+    let waiting = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "not found" } });
+    world.pod("shop-trial", &waiting).run().say("the image is mended");
+    world.spec = json!({ "image": "millrace-broker:good" });
+    world.run().say("the trial ends well").trial(json!({ "phase": "Succeeded" }));
+    world.run().say("Kubernetes starts the pod").start().run().check(&expect![[r#"
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        -- the image cannot be pulled
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        -- the image is mended
+        next   delete Pod shop-trial: it tried something else than what is wanted now
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:good; this shows whether it could
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        -- the trial ends well
+        next   apply StatefulSet shop: its image is millrace-broker:test instead of millrace-broker:good, and a trial has shown that brokers can start from it
+        next   delete Pod shop-0: its image is millrace-broker:test instead of millrace-broker:good, and a trial has shown that it can start again
+        next   delete Pod shop-trial: no broker is to be restarted
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        -- Kubernetes starts the pod
+    "#]]);
+}
+
+#[test]
+fn a_broker_that_goes_while_a_trial_fails_comes_back_as_it_was() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "millrace-broker:next", "config": { "num.partitions": 3 } });
+    let waiting = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "not found" } });
+    world.run().pod("shop-trial", &waiting).run().say("its container crashes");
+    world.pod("shop-0", &json!({ "terminated": { "reason": "OOMKilled" } }));
+    world.run().say("its node is drained");
+    world.seen.objects.remove(&(Kind::Pod, "shop-0".to_owned()));
+    world.run().pod("shop-trial", &waiting).run().say("Kubernetes makes it anew").start().run();
+    let pod = world.seen.object(Kind::Pod, "shop-0").unwrap();
+    assert_eq!(pod["spec"]["containers"][0]["image"], "millrace-broker:test");
+    let configs = pod["spec"]["volumes"][0]["configMap"]["name"].as_str().unwrap();
+    assert!(world.seen.object(Kind::ConfigMap, configs).is_some(), "{configs}");
+    world.check(&expect![[r#"
+        next   apply ConfigMap shop-config-1: it is not there
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        -- its container crashes
+        waits  have broker 0 serve (BrokerNotServing): OOMKilled
+        wrong  BrokerFailing: pod shop-0: OOMKilled
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        -- its node is drained
+        next   delete Pod shop-trial: it tried something else than what is wanted now
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        -- Kubernetes makes it anew
+        next   delete Pod shop-trial: it tried something else than what is wanted now
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+    "#]]);
+}
+
+#[test]
+fn a_trial_that_does_not_end_is_told() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "registry.example/sleeps" });
+    world.run().told.clear();
+    let since = clock::show(world.seen.now_ms);
+    let running = json!({ "state": { "running": { "startedAt": since } } });
+    world.trial(json!({ "phase": "Running", "containerStatuses": [running] }));
+    world.run().say("a minute later").seen.now_ms += 60_000;
+    world.run().check(&expect![[r#"
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        -- a minute later
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of registry.example/sleeps, but from what is wanted it would not start: its trial should end at once and runs for 60000 ms
+    "#]]);
+}
+
+#[test]
+fn a_template_that_somebody_edits_is_put_right_at_once() {
+    let mut world = World::running(json!({}));
+    let set = (Kind::StatefulSet, "shop".to_owned());
+    let template = &mut world.seen.objects.get_mut(&set).unwrap()["spec"]["template"];
+    template["spec"]["containers"][0]["image"] = json!("mine");
+    world.run().check(&expect![[r#"
+        next   apply StatefulSet shop: spec.template.spec.containers[0].image is not what it is to be
+    "#]]);
+}
+
+#[test]
+fn a_broker_whose_volume_is_being_deleted_is_not_restarted() {
+    let mut world = World::running(json!({}));
+    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+    let claim = world.seen.objects.get_mut(&claim).unwrap();
+    claim["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
+    world.spec = json!({ "image": "millrace-broker:next" });
+    world.run().trial(json!({ "phase": "Succeeded" })).run().say("it does not run");
+    let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+    world.pod("shop-0", &waiting).run().check(&expect![[r#"
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        next   apply StatefulSet shop: its image is millrace-broker:test instead of millrace-broker:next, and a trial has shown that brokers can start from it
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        next   delete Pod shop-trial: no broker is to be restarted
+        waits  restart broker 0 (Restarting): PersistentVolumeClaim data-shop-0 is being deleted and would go, with its records, as soon as the pod does
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        waits  restart broker 0 (Restarting): PersistentVolumeClaim data-shop-0 is being deleted and would go, with its records, as soon as the pod does
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        -- it does not run
+        waits  restart broker 0 (Restarting): PersistentVolumeClaim data-shop-0 is being deleted and would go, with its records, as soon as the pod does
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  VolumeDeleted: PersistentVolumeClaim data-shop-0 is being deleted by somebody
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+    "#]]);
+}
+
+#[test]
+fn a_pod_that_cannot_run_is_replaced_at_once_and_one_that_recovers_is_not() {
+    let mut world = World::running(json!({}));
+    let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+    world.pod("shop-0", &waiting).run().say("its configs change");
+    world.spec = json!({ "config": { "num.partitions": 3 } });
+    world.run().say("a trial ends well").trial(json!({ "phase": "Succeeded" }));
+    world.run().say("Kubernetes starts the pod").start();
+    world.pod("shop-0", &json!({ "running": {} }));
+    world.seen.brokers.insert(0, BrokerSeen::Starts("logs: 3 of 10 opened".to_owned()));
+    world.spec = json!({ "config": { "num.partitions": 4 } });
+    world.run().trial(json!({ "phase": "Succeeded" })).run().check(&expect![[r#"
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        -- its configs change
+        next   apply ConfigMap shop-config-1: it is not there
+        next   apply Pod shop-trial: broker 0 is to start anew, because configs changed that are read only at a start; this shows whether it could
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        -- a trial ends well
+        next   apply StatefulSet shop: configs changed that are read only at a start, and a trial has shown that brokers can start from it
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        next   delete Pod shop-0: configs changed that are read only at a start and it does not run anyway (CrashLoopBackOff)
+        waits  have broker 0 serve (BrokerNotServing): CrashLoopBackOff
+        wrong  BrokerFailing: pod shop-0: CrashLoopBackOff
+        next   delete Pod shop-trial: no broker is to be restarted
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        next   delete ConfigMap shop-config-2: no broker reads it any more
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        -- Kubernetes starts the pod
+        next   apply ConfigMap shop-config-3: it is not there
+        next   apply Pod shop-trial: broker 0 is to start anew, because configs changed that are read only at a start; this shows whether it could
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        next   apply StatefulSet shop: configs changed that are read only at a start, and a trial has shown that brokers can start from it
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+        next   delete Pod shop-trial: no broker is to be restarted
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+        waits  have broker 0 serve (BrokerNotServing): it starts: logs: 3 of 10 opened
+    "#]]);
+}
+
+#[test]
+fn a_pod_that_stops_is_let_go_only_once_it_has_ended() {
+    let mut world = World::running(json!({}));
+    let key = (Kind::Pod, "shop-0".to_owned());
+    let change = |world: &mut World, path: &str, value: Value| {
+        let pod = world.seen.objects.get_mut(&key).expect("a pod");
+        pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        *pod.pointer_mut(path).expect("a field") = value;
+    };
+    change(&mut world, "/metadata/name", json!("shop-0"));
+    world.run().say("somebody calls it over, its containers still run");
+    change(&mut world, "/status/phase", json!("Failed"));
+    world.run().say("its container has ended");
+    change(&mut world, "/status/containerStatuses/0/state", json!({ "terminated": {} }));
+    world.run().check(&expect![[r#"
+        waits  have broker 0 serve (BrokerNotServing): its pod is stopping
+        -- somebody calls it over, its containers still run
+        waits  have broker 0 serve (BrokerNotServing): its pod is stopping
+        -- its container has ended
+        next   let go of Pod shop-0: it has ended, and the next one needs its name
+        waits  have broker 0 serve (BrokerNotServing): its pod is stopping
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+    "#]]);
+}
+
+#[test]
+fn a_trial_that_its_node_gave_up_is_repeated() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "millrace-broker:next" });
+    world.run().told.clear();
+    world.trial(json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" }));
+    world.run().say("a minute later").seen.now_ms += 60_000;
+    let plan = plan(&wanted(world.spec.clone()), &world.seen);
+    world.told += &plan.to_string();
+    world.check(&expect![[r#"
+        waits  restart broker 0 (Restarting): a trial that its node gave up is repeated
+        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: Evicted: low on memory
+        -- a minute later
+        next   delete Pod shop-trial: its node gave it up (Evicted), not the template
+    "#]]);
+}
