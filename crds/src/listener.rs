@@ -31,6 +31,15 @@ pub const HTTP_PORT: i32 = 8080;
         "rule": "self.type == 'LoadBalancer' || \
                  !(has(self.loadBalancerClass) || has(self.sourceRanges))",
         "message": "loadBalancerClass and sourceRanges are for listeners of type LoadBalancer"
+    },
+    {
+        "rule": "self.type != 'LoadBalancer' || oldSelf.type != 'LoadBalancer' || \
+                 (has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) && \
+                 (!has(self.loadBalancerClass) || \
+                 self.loadBalancerClass == oldSelf.loadBalancerClass))",
+        "message": "loadBalancerClass cannot be changed: Kubernetes keeps it as long as a service \
+                    lives; give the listener another name",
+        "fieldPath": ".loadBalancerClass"
     }
 ]))]
 pub struct Listener {

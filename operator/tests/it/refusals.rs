@@ -79,6 +79,29 @@ async fn a_refusal_names_the_field() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listener_keeps_its_class_of_load_balancers() {
+    let world = World::new(1).await;
+    let listeners = |name: &str, kind: &str, class: Option<&str>| {
+        let mut external = json!({ "name": name, "type": kind, "port": 9094 });
+        if let Some(class) = class {
+            external["loadBalancerClass"] = json!(class);
+        }
+        let internal = json!({ "name": "internal", "type": "Internal", "port": 9092 });
+        cluster("c", json!({ "listeners": [internal, external] }))
+    };
+    let (cloud, of) = (|class| listeners("out", "LoadBalancer", class), Some("example.com/a"));
+    world.apply(&cloud(of)).await;
+    for class in [Some("example.com/b"), None] {
+        let error = world.replace(&cloud(class)).await.expect_err("another class");
+        assert!(error.to_string().contains("].loadBalancerClass: Invalid value"), "{error}");
+    }
+    for changed in [listeners("out", "NodePort", None), cloud(Some("example.com/b"))] {
+        world.replace(&changed).await.expect("another kind of service is made anew");
+    }
+    world.replace(&listeners("other", "LoadBalancer", of)).await.expect("another name");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_others_own_is_not_touched() {
     let world = World::new(1).await;
     let _operator = Operator::start(&world);
