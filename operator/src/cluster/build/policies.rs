@@ -13,6 +13,11 @@ pub fn service_account(wanted: &Wanted) -> Value {
     child(wanted, Kind::ServiceAccount, &name, json!({ "automountServiceAccountToken": false }))
 }
 
+/// Where DNS is asked: its own port, and the one that OpenShift's pods of DNS listen on, since a
+/// policy is judged behind the service. Only ports, as each distribution has other labels on those
+/// pods, and a cache on the node is no pod that could be selected.
+const DNS_PORTS: [i32; 2] = [53, 5353];
+
 /// Lets clients in on the listeners, and brokers out to each other and to DNS. Whether it is
 /// enforced is up to the network of Kubernetes; that could not be tried where this was written.
 pub fn network_policy(wanted: &Wanted) -> Value {
@@ -20,6 +25,10 @@ pub fn network_policy(wanted: &Wanted) -> Value {
     let tcp = |port: &str| json!({ "protocol": "TCP", "port": port });
     let mut ports: Vec<Value> = wanted.spec.listeners.iter().map(|it| tcp(&it.name)).collect();
     ports.push(tcp(HTTP_PORT_NAME));
+    let dns: Vec<Value> = DNS_PORTS
+        .iter()
+        .flat_map(|port| ["UDP", "TCP"].map(|it| json!({ "protocol": it, "port": port })))
+        .collect();
     let brokers = json!({ "matchLabels": names::selector(&wanted.key.name) });
     let spec = json!({
         "podSelector": brokers,
@@ -27,7 +36,7 @@ pub fn network_policy(wanted: &Wanted) -> Value {
         "ingress": [{ "ports": ports }],
         "egress": [
             { "to": [{ "podSelector": brokers }] },
-            { "ports": [{ "protocol": "UDP", "port": 53 }, { "protocol": "TCP", "port": 53 }] },
+            { "ports": dns },
         ],
     });
     let name = names::brokers(&wanted.key.name);
