@@ -48,6 +48,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let options = Options {
         namespaces: cli.namespaces,
         broker_image: cli.broker_image.unwrap_or(defaults.broker_image),
+        leaves_volume_group: cli.leave_volume_group,
         ..defaults
     };
     let clock = Clock::system();

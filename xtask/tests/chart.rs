@@ -26,6 +26,7 @@ const GOLDEN: &[(&str, &[&str])] = &[
             "priorityClassName=high",
             "imagePullSecrets[0].name=pull",
             "serviceAccount.annotations.role=y",
+            "openshift=true",
         ],
     ),
 ];
@@ -37,6 +38,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("replica=1", "replica"),
     ("watchNamespaces={A}", "/watchNamespaces/0"),
     ("watchNamespaces={a,a}", "/watchNamespaces"),
+    ("openshift=1", "/openshift"),
     ("image.tag=a/b", "/image/tag"),
     ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
     ("log.format=xml", "/log/format"),

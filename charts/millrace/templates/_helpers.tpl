@@ -49,10 +49,9 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* The user is the images' own, a number: a platform may choose another. */}}
 {{- define "millrace.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}

@@ -12,8 +12,9 @@ use super::put;
 use crate::cluster::wanted::Wanted;
 use crate::names::{self, HTTP_PORT_NAME};
 
-/// Who the broker runs as: nobody in particular, and never root.
-const USER: i64 = 65_532;
+/// The group that brokers write to their volumes as. Their user is the image's own, a number, so
+/// that a platform may choose another.
+const VOLUME_GROUP: i64 = 65_532;
 /// Where the configs are in a pod.
 const CONFIG_PATH: &str = "/etc/millrace";
 
@@ -47,13 +48,12 @@ pub fn common(wanted: &Wanted) -> Value {
         "terminationGracePeriodSeconds": pod.termination_grace_period_seconds,
         "securityContext": {
             "runAsNonRoot": true,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": { "type": "RuntimeDefault" },
         },
     });
+    let group = wanted.is_volume_group_set.then_some(VOLUME_GROUP);
+    put(&mut spec["securityContext"], "fsGroup", group);
     put(&mut spec, "nodeSelector", &pod.node_selector);
     put(&mut spec, "tolerations", &pod.tolerations);
     put(&mut spec, "priorityClassName", &pod.priority_class_name);

@@ -154,6 +154,18 @@ fn brokers_that_outlive_their_resource_have_no_owner() {
 }
 
 #[test]
+fn a_platform_may_choose_users_and_groups() {
+    for (is_volume_group_set, group) in [(true, json!(65_532)), (false, Value::Null)] {
+        let wanted = Wanted { is_volume_group_set, ..wanted(json!({})) };
+        let set = stateful_set::stateful_set(&wanted, "id");
+        let security = &set["spec"]["template"]["spec"]["securityContext"];
+        assert_eq!(security["runAsNonRoot"], json!(true));
+        assert_eq!(security["runAsUser"], Value::Null);
+        assert_eq!(security["fsGroup"], group);
+    }
+}
+
+#[test]
 fn a_trial_asks_for_nothing_that_the_broker_has() {
     let wanted = wanted(json!({ "resources": { "limits": { "memory": "4Gi" } } }));
     let broker = json!({ "metadata": { "uid": "p" }, "spec": {
