@@ -1,4 +1,7 @@
-//! The time of day, driven by tokio's clock, so that tests can move it.
+//! The time of day: the machine's, or one that tests move with tokio's clock.
+//!
+//! It may jump when the machine's is set right. What measures how long something takes does so with
+//! tokio's clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,27 +10,36 @@ use tokio::time::Instant;
 
 /// Tells the time of day.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    base_ms: i64,
-    started: Instant,
+pub enum Clock {
+    /// The machine's, read each time: one that was wrong at the start does not stay so.
+    System,
+    /// One that moves with tokio's.
+    Virtual {
+        /// When it began, in milliseconds since 1970.
+        base_ms: i64,
+        /// When that was.
+        started: Instant,
+    },
 }
 
 impl Clock {
-    /// The machine's, read once: it moves with tokio's clock from here on.
-    pub fn system() -> Clock {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock::starting_at(i64::try_from(since.as_millis()).unwrap_or_default())
-    }
-
-    /// One that begins at this time, in milliseconds since 1970.
+    /// One that begins at this time, in milliseconds since 1970, and moves with tokio's.
     pub fn starting_at(base_ms: i64) -> Clock {
-        Clock { base_ms, started: Instant::now() }
+        Clock::Virtual { base_ms, started: Instant::now() }
     }
 
     /// Now, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
-        let since = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.base_ms.saturating_add(since)
+        match self {
+            Clock::System => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+            }
+            Clock::Virtual { base_ms, started } => {
+                let since = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+                base_ms.saturating_add(since)
+            }
+        }
     }
 }
 
@@ -50,7 +62,21 @@ pub fn parse_ms(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_ms, show, show_micros};
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use super::{Clock, parse_ms, show, show_micros};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_machine_s_time_is_read_each_time() {
+        let wall = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let before = wall();
+        let virtually = Clock::starting_at(0);
+        tokio::time::advance(Duration::from_secs(86_400)).await;
+        assert_eq!(virtually.now_ms(), 86_400_000);
+        let now = Duration::from_millis(Clock::System.now_ms().unsigned_abs());
+        let ms = Duration::from_millis(1);
+        assert!(before < now + ms && now <= wall(), "{before:?} {now:?}: not moved by tokio's");
+    }
 
     #[test]
     fn times_are_written_as_kubernetes_does() {

@@ -51,7 +51,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         leaves_volume_group: cli.leave_volume_group,
         ..defaults
     };
-    let clock = Clock::system();
+    let clock = Clock::System;
     let context = Arc::new(Context { client, connect: Tcp, clock, options, metrics });
     let Some(namespace) = cli.lease_namespace else {
         context.metrics.leads(true);
