@@ -56,6 +56,14 @@ impl Error {
         }
     }
 
+    /// Whether the API says no because the namespace is being deleted: nothing can be made there.
+    pub fn is_of_going_namespace(&self) -> bool {
+        let Error::Api { source, .. } = self else { return false };
+        let kube::Error::Api(status) = &**source else { return false };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+    }
+
     /// Whether the API says no for good, and not for now.
     pub fn is_refusal(&self) -> bool {
         matches!(self.status(), Some(400 | 403 | 405 | 413 | 415 | 422))

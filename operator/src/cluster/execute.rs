@@ -24,6 +24,8 @@ pub enum Done {
     Later,
     /// The API refuses it, in these words: plan on without it.
     Refused(String),
+    /// The namespace is being deleted: nothing can be made there any more.
+    NamespaceGoing,
 }
 
 /// Does a step.
@@ -117,6 +119,7 @@ fn settle(
         }
         // Gone or made anew meanwhile: look again.
         Err(error) if matches!(error.status(), Some(404 | 409)) => Ok(Done::Later),
+        Err(error) if error.is_of_going_namespace() => Ok(Done::NamespaceGoing),
         Err(error) if error.is_refusal() => Ok(Done::Refused(error.to_string())),
         Err(error) => Err(error),
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::execute::{Done, execute};
 use super::observe;
-use super::plan::{Action, Plan, Step, plan};
+use super::plan::{Action, Plan, Step, Wait, plan};
 use super::problem::Problem;
 use super::seen::Seen;
 use super::status::{Told, refused, status};
@@ -120,6 +120,10 @@ async fn work<C: Reach>(
                 tell_step(context, cluster, &step).await?;
                 return Ok(plan);
             }
+            Done::NamespaceGoing => {
+                let waits = vec![namespace_going(wanted, &step)];
+                return Ok(Plan { step: None, waits, problems: Vec::new() });
+            }
             Done::Refused(words) => match &step.action {
                 Action::Apply { kind, name, .. } | Action::Replace { kind, name, .. } => {
                     seen.refused.insert((*kind, name.clone()), words);
@@ -132,6 +136,16 @@ async fn work<C: Reach>(
         }
     }
     Ok(plan(wanted, seen))
+}
+
+/// All that is left to say: the resource goes, too, and until then nothing can be made.
+fn namespace_going(wanted: &Wanted, step: &Step) -> Wait {
+    Wait {
+        reason: "NamespaceGoing",
+        step: step.action.to_string(),
+        message: format!("namespace {} is being deleted", wanted.key.namespace),
+        again_ms: u64::try_from(REFUSED_WAITS.as_millis()).ok(),
+    }
 }
 
 impl<'a> Told<'a> {

@@ -45,6 +45,39 @@ async fn a_topic_whose_status_cannot_be_written_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn in_a_namespace_that_goes_nothing_is_tried_again_and_again() {
+    let world = World::new(1).await;
+    let operator = Operator::start(&world);
+    world.apply(&cluster("c", json!({}))).await;
+    world.until("ready", |it| it.are_ready("c", &[])).await;
+    // The API deletes what is in the namespace in an order of its own, and the Cluster last.
+    let error = ApiError::forbidden("", "services", "", "the namespace is being terminated");
+    let cause = "namespace default is being terminated";
+    let error = error.with_cause("NamespaceTerminating", cause, "metadata.namespace");
+    let children = [
+        ("ServiceAccount", "serviceaccounts", "c"),
+        ("Service", "services", "c-brokers"),
+        ("Service", "services", "c-bootstrap"),
+        ("NetworkPolicy", "networkpolicies", "c"),
+        ("PodDisruptionBudget", "poddisruptionbudgets", "c"),
+    ];
+    for (_, plural, name) in children {
+        operator.faults.add(always(Verb::Patch, plural, name, error.clone()));
+    }
+    let before = operator.faults.writes().len();
+    for (kind, _, name) in children {
+        world.delete(kind, "default", name).await;
+    }
+    let told = |it: &World| it.condition("Cluster", "default", "c", "Progressing");
+    world.until("told", |it| told(it).contains("NamespaceGoing")).await;
+    assert!(told(&world).contains("namespace default is being deleted"), "{}", told(&world));
+    sleep(Duration::from_secs(60)).await;
+    let writes = operator.faults.writes();
+    let tries = writes.iter().skip(before).filter(|it| it.plural != "clusters").count();
+    assert!(tries <= 2 * children.len(), "{tries} tries: {writes:#?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_must_not_be_deleted_is_told_and_holds_up_no_other() {
     let world = World::new(1).await;
     let operator = Operator::start(&world);
