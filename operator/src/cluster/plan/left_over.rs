@@ -32,13 +32,15 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Option<Step
     Some(delete(Kind::ConfigMap, name, object, "no broker reads it any more".to_owned()))
 }
 
-/// Whether brokers come back as what they are to be, and all that are there are.
+/// Whether all brokers are what they are to be, and come back as that.
 fn has_settled(wanted: &Wanted, seen: &Seen, origin: &Origin) -> bool {
     let set = seen.object(Kind::StatefulSet, &names::brokers(&wanted.key.name));
     let template = set.and_then(|set| set.pointer("/spec/template"));
-    let mut pods = wanted.brokers().filter_map(|broker| seen.pod(&wanted.key.name, broker));
-    template.is_some_and(|template| origin.is_of(template))
-        && pods.all(|pod| origin.is_of(pod.object))
+    let is_new = |broker| {
+        let pod = seen.pod(&wanted.key.name, broker);
+        pod.is_some_and(|pod| origin.is_of(pod.object))
+    };
+    template.is_some_and(|template| origin.is_of(template)) && wanted.brokers().all(is_new)
 }
 
 fn names_of_wanted(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Vec<String> {
