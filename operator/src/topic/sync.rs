@@ -250,27 +250,33 @@ async fn delete<C: Reach>(
     let cluster = known.cluster;
     let now = wanted_now(context, known).await?;
     let sure = plan(Known { wanted: &now, ..known }).deletions;
-    let mut ids: Vec<TopicId> = Vec::new();
-    for deletion in deletions {
-        let Deletion { topic, id, owner } = deletion;
-        if !sure.contains(deletion) {
+    let is_sure = |deletion: &&Deletion| {
+        let is_sure = sure.contains(deletion);
+        if !is_sure {
+            let topic = &deletion.topic;
             tracing::warn!(%cluster, topic, "is wanted again, and is not deleted");
-            continue;
         }
-        tracing::info!(%cluster, topic, owner = %owner.key(), "deletes topic: its grace is over");
-        ids.push(*id);
-    }
-    for batch in ids.chunks(BATCH) {
+        is_sure
+    };
+    let due: Vec<&Deletion> = deletions.iter().filter(is_sure).collect();
+    for batch in due.chunks(BATCH) {
+        let ids: Vec<TopicId> = batch.iter().map(|deletion| deletion.id).collect();
         let limit = context.options.broker_timeout;
-        for outcome in in_time("delete topics", limit, admin.delete_topics(batch)).await? {
+        let outcomes = in_time("delete topics", limit, admin.delete_topics(&ids)).await?;
+        for (Deletion { topic, owner, .. }, outcome) in batch.iter().copied().zip(outcomes) {
             match outcome {
-                Ok(_) | Err(ClientError::Refused { code: ErrorCode::UnknownTopicId, .. }) => {}
-                Err(source) => {
-                    return Err(Error::Broker { what: "delete a topic".to_owned(), source });
+                Ok(_) => {
+                    context.metrics.changed_topics(1);
+                    let owner = owner.key();
+                    tracing::info!(%cluster, topic, %owner, "deleted topic: its grace was over");
+                }
+                Err(ClientError::Refused { code: ErrorCode::UnknownTopicId, .. }) => {}
+                // Tried again at the next comparison; brokers may be told to delete no topics.
+                Err(error) => {
+                    tracing::warn!(%cluster, topic, error = chain(&error), "topic is not deleted");
                 }
             }
         }
-        context.metrics.changed_topics(batch.len());
     }
     Ok(())
 }

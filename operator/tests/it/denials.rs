@@ -45,6 +45,30 @@ async fn a_topic_whose_status_cannot_be_written_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_topic_that_brokers_do_not_delete_holds_up_no_other() {
+    let world = World::new(1).await;
+    let _operator = Operator::start(&world);
+    let guarded = json!({ "config": { "delete.topic.enable": false } });
+    world.apply(&cluster("c", guarded)).await;
+    world.apply(&topic("t", "c", json!({ "config": { "retention.ms": 5 } }))).await;
+    world.apply(&topic("u", "c", json!({ "deletionGracePeriod": "1s" }))).await;
+    world.until("ready", |it| it.are_ready("c", &["t", "u"])).await;
+    world.delete("Topic", "default", "u").await;
+    sleep(Duration::from_secs(300)).await;
+    let broker = world.broker("c-0").expect("a broker");
+    assert!(broker.image().topic("u").is_some());
+    let by_hand = [("retention.ms".to_owned(), "6".to_owned())].into();
+    world.admin("c-0").set_topic_configs("t", &by_hand).await.expect("configs");
+    sleep(Duration::from_secs(6)).await;
+    let image = broker.image();
+    let values = &image.topic("t").expect("a topic").values;
+    assert_eq!(values.get("retention.ms").map(String::as_str), Some("5"));
+    // Another resource of that name gets the topic with all that is in it.
+    world.apply(&topic("u", "c", json!({}))).await;
+    world.until("back", |it| it.are_ready("c", &["u"])).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_a_namespace_that_goes_nothing_is_tried_again_and_again() {
     let world = World::new(1).await;
     let operator = Operator::start(&world);
