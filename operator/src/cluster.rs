@@ -5,6 +5,7 @@ pub mod execute;
 pub mod observe;
 pub mod plan;
 pub mod problem;
+pub mod reach;
 pub mod reconcile;
 pub mod seen;
 pub mod status;

@@ -65,6 +65,11 @@ pub fn config(cluster: &str, digest: &str) -> String {
     format!("{cluster}-config-{digest}")
 }
 
+/// The file of configs that only one broker reads; `broker` is its number or what stands for it.
+pub fn own_file(broker: &str) -> String {
+    format!("broker-{broker}.properties")
+}
+
 /// The pod that tries whether a new pod template could start.
 pub fn trial(cluster: &str) -> String {
     format!("{cluster}-trial")

@@ -6,7 +6,6 @@
 
 use serde_json::Value;
 
-use crate::cluster::seen::text;
 use crate::names::MANAGER;
 
 /// Labels and annotations of pods may be others', too: they change nothing in how a broker runs, and
@@ -19,7 +18,7 @@ pub fn lost(wanted: &Value, there: &Value) -> Option<String> {
     let mut entries = entries(there).peekable();
     entries.peek()?;
     let is_ours = |entry: &&Value| {
-        text(entry, "/manager") == Some(MANAGER) && text(entry, "/subresource").is_none()
+        text(entry, "manager") == Some(MANAGER) && text(entry, "subresource").is_none()
     };
     let ours: Vec<&Value> =
         entries.filter(is_ours).filter_map(|entry| entry.get("fieldsV1")).collect();
@@ -76,12 +75,12 @@ fn lost_below(wanted: &Value, owned: &[&Value], path: &mut Vec<String>) -> Optio
 pub fn foreign(wanted: &Value, there: &Value) -> Option<String> {
     let wanted = wanted.get("spec").unwrap_or(&Value::Null);
     let is_others = |entry: &&Value| {
-        text(entry, "/manager") != Some(MANAGER) && text(entry, "/subresource") != Some("status")
+        text(entry, "manager") != Some(MANAGER) && text(entry, "subresource") != Some("status")
     };
     entries(there).filter(is_others).find_map(|entry| {
         let fields = entry.pointer("/fieldsV1/f:spec")?;
         let path = foreign_below(wanted, fields, &mut vec!["spec".to_owned()])?;
-        Some(format!("{path} was set by {}", text(entry, "/manager").unwrap_or("somebody")))
+        Some(format!("{path} was set by {}", text(entry, "manager").unwrap_or("somebody")))
     })
 }
 
@@ -111,6 +110,10 @@ fn foreign_below(wanted: &Value, fields: &Value, path: &mut Vec<String>) -> Opti
 fn entries(object: &Value) -> impl Iterator<Item = &Value> {
     let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
     entries.into_iter().flatten()
+}
+
+fn text<'a>(entry: &'a Value, field: &str) -> Option<&'a str> {
+    entry.get(field).and_then(Value::as_str)
 }
 
 /// Whether all below belongs to whoever has this.

@@ -5,6 +5,7 @@ use millrace_types::ErrorCode;
 use serde_json::Value;
 
 use super::plan::Action;
+use super::reach;
 use super::seen::{Seen, text};
 use super::wanted::Wanted;
 use crate::brokers;
@@ -78,7 +79,9 @@ pub async fn execute<C: Reach>(
             unless_refused(objects.release(Kind::Pod, name, uid).await, Done::Later)
         }
         Action::SetConfigs(changes) => {
-            let Some((host, port)) = seen.address(wanted) else { return Ok(Done::Later) };
+            let Some((host, port)) = reach::any_broker(wanted, seen) else {
+                return Ok(Done::Later);
+            };
             let mut admin = brokers::admin(&context.connect, &host, port);
             let call = admin.alter_cluster_configs(changes);
             match brokers::in_time("alter configs", context.options.broker_timeout, call).await {

@@ -2,6 +2,7 @@
 
 use futures::future::{join_all, try_join_all};
 
+use super::reach;
 use super::seen::{Pod, Seen, text};
 use super::wanted::Wanted;
 use crate::context::{Context, Reach};
@@ -60,7 +61,7 @@ pub async fn brokers<C: Reach>(context: &Context<C>, wanted: &Wanted, seen: &mut
     let asked = wanted.brokers().filter_map(|broker| {
         let object = seen.object(Kind::Pod, &names::pod(cluster, broker))?;
         let pod = Pod { object };
-        let address = wanted.address_of(pod).filter(|_| !pod.is_deleting())?;
+        let address = reach::broker(wanted, pod).filter(|_| !pod.is_deleting())?;
         Some((broker, address))
     });
     let limit = context.options.broker_timeout;

@@ -6,7 +6,6 @@ use millrace_client::State;
 use millrace_crds::ClusterStatus;
 use serde_json::Value;
 
-use super::wanted::Wanted;
 use crate::brokers::BrokerSeen;
 use crate::kind::Kind;
 use crate::names;
@@ -61,11 +60,16 @@ impl Seen {
             || self.refused_configs.is_some()
     }
 
-    /// Where a broker that serves can be asked.
-    pub fn address(&self, wanted: &Wanted) -> Option<(String, i32)> {
-        wanted.brokers().find_map(|id| {
-            self.state(id)?;
-            wanted.address_of(self.pod(&wanted.key.name, id)?)
+    /// The address of a listener that a broker was last given to tell clients, as `NAME://host:port`.
+    pub fn last_advertised(&self, cluster: &str, broker: i32, listener: &str) -> Option<String> {
+        let pod = self.pod(cluster, broker).and_then(|pod| mounted_configs(pod.object));
+        let its_own = pod.and_then(|name| self.object(Kind::ConfigMap, name));
+        let others = self.all(Kind::ConfigMap).map(|(_, files)| files);
+        its_own.into_iter().chain(others).find_map(|files| {
+            let file = files.get("data")?.get(names::own_file(&broker.to_string()))?.as_str()?;
+            let all = file.lines().find_map(|line| line.strip_prefix("advertised.listeners="))?;
+            let is_of = |it: &&str| it.split_once("://").is_some_and(|(name, _)| name == listener);
+            all.split(',').find(is_of).map(str::to_owned)
         })
     }
 

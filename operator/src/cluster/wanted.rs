@@ -7,7 +7,6 @@ use millrace_crds::{ClusterSpec, schema};
 use millrace_types::Uuid;
 
 use super::problem::Problem;
-use super::seen::Pod;
 use crate::names::digest;
 use crate::resource::{Cluster, Key};
 
@@ -56,13 +55,8 @@ impl Wanted {
         self.internal().map_or(9092, |listener| listener.port)
     }
 
-    /// Where the broker of a pod is asked: on the port that its pod has, which may be an older one.
-    pub fn address_of(&self, pod: Pod<'_>) -> Option<(String, i32)> {
-        let port = self.internal().and_then(|listener| pod.port(&listener.name));
-        Some((pod.address()?.to_owned(), port.unwrap_or_else(|| self.internal_port())))
-    }
-
-    fn internal(&self) -> Option<&Listener> {
+    /// The listener within Kubernetes.
+    pub fn internal(&self) -> Option<&Listener> {
         self.spec.listeners.iter().find(|it| it.kind == ListenerKind::Internal)
     }
 }

@@ -14,6 +14,7 @@ use super::status::{Told, is_told, status, tell};
 use super::wanted::WantedTopic;
 use crate::brokers::{self, in_time};
 use crate::cluster::plan::configs;
+use crate::cluster::reach;
 use crate::cluster::reconcile::{Look, Sound};
 use crate::context::{Context, Reach};
 use crate::error::{Error, chain};
@@ -73,8 +74,9 @@ pub async fn sync<C: Reach>(
         Look::Refused => None,
         Look::Sound(sound) => Some(sound),
     };
-    let address =
-        sound.filter(|it| !it.wanted.spec.paused).and_then(|it| it.seen.address(&it.wanted));
+    let address = sound
+        .filter(|it| !it.wanted.spec.paused)
+        .and_then(|it| reach::any_broker(&it.wanted, &it.seen));
     let (Some(sound), Some((host, port))) = (sound, address) else {
         return not_now(context, cluster, sound.map(|it| &**it), topics).await;
     };

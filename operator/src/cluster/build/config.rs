@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{child, external};
-use crate::cluster::seen::{Seen, mounted_configs};
+use crate::cluster::seen::Seen;
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
 use crate::names;
@@ -18,16 +18,11 @@ use millrace_crds::listener::ListenerKind;
 /// The name of the file that all brokers read.
 pub const SHARED: &str = "server.properties";
 
-/// The name of the file that only one broker reads.
-pub fn own_file(broker: &str) -> String {
-    format!("broker-{broker}.properties")
-}
-
 /// The files of all brokers.
 pub fn config_map(wanted: &Wanted, seen: &Seen, cluster_id: &str) -> Value {
     let mut files = BTreeMap::from([(SHARED.to_owned(), shared(wanted, cluster_id))]);
     for broker in wanted.brokers() {
-        files.insert(own_file(&broker.to_string()), own(wanted, seen, broker));
+        files.insert(names::own_file(&broker.to_string()), own(wanted, seen, broker));
     }
     child(wanted, Kind::ConfigMap, &name(wanted, cluster_id), json!({ "data": files }))
 }
@@ -82,25 +77,12 @@ pub fn advertised(wanted: &Wanted, seen: &Seen, broker: i32) -> Vec<String> {
         let address = address.map(|(host, port)| format!("{name}://{host}:{port}"));
         // A load balancer that has lost its address for a while is no reason to restart brokers.
         let last = || match listener.kind {
-            ListenerKind::LoadBalancer => last_advertised(cluster, seen, broker, &name),
+            ListenerKind::LoadBalancer => seen.last_advertised(cluster, broker, &name),
             ListenerKind::Internal | ListenerKind::NodePort => None,
         };
         all.extend(address.or_else(last));
     }
     all
-}
-
-/// The address of a listener that a broker was last given to tell clients.
-pub fn last_advertised(cluster: &str, seen: &Seen, broker: i32, listener: &str) -> Option<String> {
-    let pod = seen.pod(cluster, broker).and_then(|pod| mounted_configs(pod.object));
-    let its_own = pod.and_then(|name| seen.object(Kind::ConfigMap, name));
-    let others = seen.all(Kind::ConfigMap).map(|(_, files)| files);
-    its_own.into_iter().chain(others).find_map(|files| {
-        let file = files.get("data")?.get(own_file(&broker.to_string()))?.as_str()?;
-        let all = file.lines().find_map(|line| line.strip_prefix("advertised.listeners="))?;
-        let is_of = |it: &&str| it.split_once("://").is_some_and(|(name, _)| name == listener);
-        all.split(',').find(is_of).map(str::to_owned)
-    })
 }
 
 /// Writes values in the syntax of Java's `Properties`.

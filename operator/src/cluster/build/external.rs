@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use millrace_crds::listener::{Listener, ListenerKind};
 use serde_json::{Value, json};
 
-use super::{child, config, put};
+use super::{child, put};
 use crate::cluster::seen::{Seen, text};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
@@ -81,7 +81,7 @@ fn last_node_port(
         return None;
     }
     let address = match broker {
-        Some(id) => config::last_advertised(cluster, seen, id, &listener.name.to_uppercase()),
+        Some(id) => seen.last_advertised(cluster, id, &listener.name.to_uppercase()),
         None => {
             let told = seen.before.listeners.iter().find(|it| it.name == listener.name);
             told.filter(|it| it.kind == "NodePort")?.bootstrap.clone()

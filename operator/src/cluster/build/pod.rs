@@ -7,7 +7,7 @@ use millrace_crds::pod::Quantity;
 use millrace_crds::schema::sorted;
 use serde_json::{Value, json};
 
-use super::config::{self, SHARED, own_file};
+use super::config::{self, SHARED};
 use super::put;
 use crate::cluster::wanted::Wanted;
 use crate::names::{self, HTTP_PORT_NAME};
@@ -63,7 +63,7 @@ pub fn common(wanted: &Wanted) -> Value {
 
 /// The container, as far as a trial has it, too. `broker` is the number or what stands for it.
 pub fn container(wanted: &Wanted, command: &str, broker: &str) -> Value {
-    let own = own_file(broker);
+    let own = names::own_file(broker);
     let mut container = json!({
         "name": names::CONTAINER,
         "image": wanted.image,

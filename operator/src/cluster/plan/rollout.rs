@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::brokers::Origin;
-use super::trial::{self, Attempt, Outcome};
+use super::trial::{self, Attempt, Outcome, restart};
 use super::{Action, Plan, Step, Wait, delete};
 use crate::brokers::BrokerSeen;
 use crate::cluster::build::{config, external};
@@ -227,10 +227,6 @@ fn template_change(wanted: &Wanted, origin: &Origin, pod: &Value) -> String {
         return "configs changed that are read only at a start".to_owned();
     }
     "its pod template changed".to_owned()
-}
-
-pub(super) fn restart(broker: i32, message: String) -> Wait {
-    Wait { reason: "Restarting", step: format!("restart broker {broker}"), message, again_ms: None }
 }
 
 /// Notes that a broker does not serve; looks again soon only where no object would change.

@@ -3,10 +3,9 @@
 use serde_json::Value;
 
 use super::brokers::Origin;
-use super::rollout::restart;
 use super::{Plan, Step, Wait, apply, delete};
 use crate::clock::parse_ms;
-use crate::cluster::build::{config, trial};
+use crate::cluster::build::trial;
 use crate::cluster::problem::Problem;
 use crate::cluster::seen::{Pod, Run, Seen, annotation, text};
 use crate::cluster::wanted::Wanted;
@@ -48,7 +47,7 @@ pub(super) fn attempt(
     attempt: Attempt<'_>,
     plan: &mut Plan,
 ) -> Outcome {
-    let own = config::own_file(&attempt.broker.to_string());
+    let own = names::own_file(&attempt.broker.to_string());
     let own = origin.config_map.pointer("/data").and_then(|files| files.get(own));
     let what = format!("{} {}", origin.template(), own.unwrap_or(&Value::Null));
     let files = name_of_configs(origin);
@@ -131,4 +130,9 @@ fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> O
 fn given_up(trial: Pod<'_>) -> Option<i64> {
     trial.text("/status/reason").filter(|_| trial.text("/status/phase") == Some("Failed"))?;
     trial.text("/metadata/creationTimestamp").and_then(parse_ms)
+}
+
+/// Notes what the restart of a broker waits for.
+pub(super) fn restart(broker: i32, message: String) -> Wait {
+    Wait { reason: "Restarting", step: format!("restart broker {broker}"), message, again_ms: None }
 }
