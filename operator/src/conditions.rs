@@ -20,6 +20,11 @@ pub struct Statement<'a> {
 /// How long a message may be; Kubernetes allows 32 KiB, people read less.
 const MESSAGE_CHARS_MAX: usize = 1_024;
 
+/// As much of a message as is told.
+pub fn clipped(message: &str) -> &str {
+    message.char_indices().nth(MESSAGE_CHARS_MAX).map_or(message, |(end, _)| &message[..end])
+}
+
 /// The condition, with the time of the one before if its status is the same.
 pub fn condition(
     statement: Statement<'_>,
@@ -34,7 +39,7 @@ pub fn condition(
         kind: kind.to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
-        message: message.chars().take(MESSAGE_CHARS_MAX).collect(),
+        message: clipped(&message).to_owned(),
         observed_generation: generation,
         last_transition_time: same
             .map_or_else(|| clock::show(now_ms), |it| it.last_transition_time.clone()),

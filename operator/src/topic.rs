@@ -4,4 +4,5 @@ pub mod owner;
 pub mod plan;
 pub mod status;
 pub mod sync;
+pub mod told;
 pub mod wanted;

@@ -18,6 +18,7 @@ use crate::context::{Context, Reach};
 use crate::resource::Key;
 
 pub mod index;
+mod shared;
 mod watches;
 mod worker;
 

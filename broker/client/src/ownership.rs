@@ -1,6 +1,7 @@
 //! The verbs of the operator: all that a broker is and has in one answer, and topics by owner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use millrace_types::{ErrorCode, TopicId, Uuid};
 use millrace_wire::ApiKey;
@@ -47,8 +48,8 @@ pub struct OwnedTopic {
     pub partitions: i32,
     /// Whose it is, in the owner's words.
     pub owner: Option<String>,
-    /// The configs that are set on the topic itself.
-    pub configs: Configs,
+    /// The configs that are set on the topic itself; topics that have the same share them.
+    pub configs: Arc<Configs>,
 }
 
 /// A topic as it is to be.
@@ -65,7 +66,7 @@ pub struct TopicChange {
     /// How many partitions it is to have; `None` for those that it has.
     pub partitions: Option<i32>,
     /// All configs that are to be set on it; `None` for those that are.
-    pub configs: Option<Configs>,
+    pub configs: Option<Arc<Configs>>,
 }
 
 /// What became of one thing of a batch: its topic's id, or the broker's reason and words.
@@ -81,15 +82,23 @@ impl<C: Connect> Admin<C> {
         let request = describe_state::Request { topics };
         let reply = self.router.any().await?.call(&request).await?;
         let response = reply.read::<describe_state::Request<'_>>()?;
+        // Of 10,000 topics most have the same few configs.
+        let mut known: BTreeSet<Arc<Configs>> = BTreeSet::new();
         let topic = |topic: describe_state::ResponseTopic<'_>| {
             let configs = topic.configs.into_iter();
+            let configs: Configs = configs
+                .map(|config| (config.name.into_owned(), config.value.into_owned()))
+                .collect();
+            let configs = known.get(&configs).cloned().unwrap_or_else(|| {
+                let configs = Arc::new(configs);
+                known.insert(Arc::clone(&configs));
+                configs
+            });
             let state = OwnedTopic {
                 id: topic.topic_id,
                 partitions: topic.partitions,
                 owner: topic.owner.map(|owner| owner.into_owned()),
-                configs: configs
-                    .map(|config| (config.name.into_owned(), config.value.into_owned()))
-                    .collect(),
+                configs,
             };
             (topic.name.into_owned(), state)
         };

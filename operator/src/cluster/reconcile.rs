@@ -10,6 +10,7 @@ use super::execute::{Done, execute};
 use super::observe;
 use super::plan::{Action, Plan, Step, Wait, plan};
 use super::problem::Problem;
+use super::reach;
 use super::seen::Seen;
 use super::status::{Told, refused, status};
 use super::wanted::{Wanted, validate};
@@ -39,7 +40,7 @@ pub enum Look {
     Absent,
     /// The resource is refused.
     Refused,
-    /// The resource is sound; this is what is wanted and what was seen last.
+    /// The resource is sound; this is what is wanted and where it is.
     Sound(Box<Sound>),
 }
 
@@ -48,8 +49,8 @@ pub enum Look {
 pub struct Sound {
     /// What is wanted.
     pub wanted: Wanted,
-    /// What was seen last.
-    pub seen: Seen,
+    /// The host and port of a broker that serves: of all that was seen only this is kept.
+    pub address: Option<(String, i32)>,
     /// When to look again, if nothing is seen to change.
     pub again: Option<Duration>,
 }
@@ -96,7 +97,8 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
             // What stood in the way may go without a sign: it need not be ours.
             let again = again.or(seen.is_anything_refused().then_some(REFUSED_WAITS));
             let again = again.or(seen.is_anyone_silent().then_some(SILENT_WAITS));
-            Ok(Look::Sound(Box::new(Sound { wanted, seen, again })))
+            let address = reach::any_broker(&wanted, &seen);
+            Ok(Look::Sound(Box::new(Sound { wanted, address, again })))
         }
     }
 }

@@ -3,7 +3,7 @@
 //! It holds all that is needed after the resource is gone: whose the topic was, what is to become
 //! of it, and since when nobody wants it.
 
-use millrace_crds::{DeletionPolicy, TopicSpec};
+use millrace_crds::DeletionPolicy;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::Key;
@@ -28,18 +28,6 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// The owner that a resource is.
-    pub fn of(key: &Key, uid: &str, spec: &TopicSpec) -> Owner {
-        Owner {
-            uid: uid.to_owned(),
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-            policy: spec.deletion_policy,
-            grace_seconds: seconds(&spec.deletion_grace_period).unwrap_or(u64::MAX),
-            missed_at_ms: None,
-        }
-    }
-
     /// Reads an owner; none if it is somebody else's way of naming one.
     pub fn read(text: &str) -> Option<Owner> {
         serde_json::from_str(text).ok()
@@ -63,7 +51,7 @@ impl Owner {
 }
 
 /// The seconds of a text such as `30s`, `15m`, `1h`, `7d`.
-fn seconds(text: &str) -> Option<u64> {
+pub(super) fn seconds(text: &str) -> Option<u64> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit = match unit {
         "s" => 1,

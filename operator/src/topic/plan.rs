@@ -106,7 +106,7 @@ struct View<'a> {
 
 /// Compares the topics with the resources.
 pub fn plan(known: Known<'_>) -> Plan {
-    let resources = known.wanted.iter().map(|it| (it.uid.as_str(), &**it)).collect();
+    let resources = known.wanted.iter().map(|it| (&*it.uid, &**it)).collect();
     let view = View { known, resources };
     let mut plan = Plan::default();
     let mut by_topic: BTreeMap<&str, Vec<&WantedTopic>> = BTreeMap::new();
@@ -116,7 +116,7 @@ pub fn plan(known: Known<'_>) -> Plan {
         }
         // One that is wrong keeps its place: a mistake must not hand its topic to another.
         if is_let_in(&known, wanted) {
-            by_topic.entry(&wanted.topic).or_default().push(wanted);
+            by_topic.entry(wanted.topic()).or_default().push(wanted);
         }
     }
     let mut taken = BTreeSet::new();
@@ -164,7 +164,7 @@ fn refusal(known: &Known<'_>, wanted: &WantedTopic) -> Option<Verdict> {
         return Some(Verdict::not("NotAllowed", message));
     }
     let problems = wanted.spec.as_ref().err()?;
-    let there = known.topics.get(&wanted.topic).filter(|topic| is_of(topic, wanted));
+    let there = known.topics.get(wanted.topic()).filter(|topic| is_of(topic, wanted));
     Some(Verdict::not("InvalidSpec", problems.clone()).about(there))
 }
 
@@ -175,7 +175,7 @@ fn lets_go(wanted: &WantedTopic) -> bool {
 /// Whether a topic belongs to this very resource.
 fn is_of(topic: &OwnedTopic, wanted: &WantedTopic) -> bool {
     let owner = topic.owner.as_deref().and_then(Owner::read);
-    owner.is_some_and(|owner| owner.uid == wanted.uid)
+    owner.is_some_and(|owner| *owner.uid == *wanted.uid)
 }
 
 fn conflict(loser: &WantedTopic, winner: &WantedTopic, there: Option<&OwnedTopic>) -> Verdict {
@@ -185,7 +185,8 @@ fn conflict(loser: &WantedTopic, winner: &WantedTopic, there: Option<&OwnedTopic
     let why = if there.is_some_and(|it| is_of(it, winner)) { "has it" } else { "is older" };
     let message = format!(
         "topic {} is wanted by Topic {}, too, which {why}; two resources cannot have one topic",
-        winner.topic, winner.key
+        winner.topic(),
+        winner.key
     );
     Verdict::not("Conflict", message)
 }
@@ -207,7 +208,7 @@ fn settle(view: &View<'_>, wanted: &WantedTopic, there: Option<&OwnedTopic>, pla
     let verdict = match (spec.management, there) {
         (Management::Unmanaged, there) => {
             if let Some(topic) = there.filter(|topic| is_of(topic, wanted)) {
-                plan.changes.push(release(&wanted.topic, topic, "its Topic is not to manage it"));
+                plan.changes.push(release(wanted.topic(), topic, "its Topic is not to manage it"));
             }
             unmanaged(there)
         }
@@ -237,12 +238,12 @@ fn as_specified(id: Option<TopicId>, partitions: i32) -> Verdict {
 
 fn create(wanted: &WantedTopic, spec: &Spec) -> Change {
     let change = TopicChange {
-        name: wanted.topic.clone(),
+        name: wanted.topic().to_owned(),
         seen: None,
         expected_owner: None,
-        owner: Some(spec.owner.text()),
+        owner: Some(wanted.owner(spec).text()),
         partitions: Some(spec.partitions),
-        configs: Some(spec.configs.clone()),
+        configs: Some(Arc::clone(&spec.configs)),
     };
     Change { change, reason: "it is not there".to_owned(), resource: Some(wanted.key.clone()) }
 }
@@ -260,12 +261,12 @@ fn manage(
     let differences = differences(wanted, spec, topic);
     if !differences.is_empty() {
         let change = TopicChange {
-            name: wanted.topic.clone(),
+            name: wanted.topic().to_owned(),
             seen: Some(topic.id),
             expected_owner: topic.owner.clone(),
-            owner: Some(spec.owner.text()),
+            owner: Some(wanted.owner(spec).text()),
             partitions: (spec.partitions > topic.partitions).then_some(spec.partitions),
-            configs: (spec.configs != topic.configs).then(|| spec.configs.clone()),
+            configs: (spec.configs != topic.configs).then(|| Arc::clone(&spec.configs)),
         };
         let (reason, resource) = (differences.join(", "), Some(wanted.key.clone()));
         plan.changes.push(Change { change, reason, resource });
@@ -291,24 +292,24 @@ fn keeps_out(
     let Some(text) = &topic.owner else {
         let message = format!(
             "topic {} is there, and no Topic made it; set spec.adopt to true to take it over",
-            wanted.topic
+            wanted.topic()
         );
         return (!spec.adopts).then(|| Verdict::not("TopicExists", message));
     };
     let Some(owner) = Owner::read(text) else {
-        let message = format!("topic {} belongs to somebody else: {text}", wanted.topic);
+        let message = format!("topic {} belongs to somebody else: {text}", wanted.topic());
         return Some(Verdict::not("Conflict", message));
     };
     let key = owner.key();
     // The same resource, or one that was made anew under the same name.
-    if owner.uid == wanted.uid || key == wanted.key {
+    if *owner.uid == *wanted.uid || key == wanted.key {
         return None;
     }
     if !(view.known.watches)(&owner.namespace) {
         let message = format!(
             "topic {} belongs to Topic {key}, in a namespace that this operator does not look \
              after",
-            wanted.topic
+            wanted.topic()
         );
         return Some(Verdict::not("Conflict", message));
     }
@@ -316,7 +317,7 @@ fn keeps_out(
     if owner_there.is_some_and(|it| !is_let_in(&view.known, it)) {
         let message = format!(
             "topic {} belongs to Topic {key}, whose namespace the cluster does not let in any more",
-            wanted.topic
+            wanted.topic()
         );
         return Some(Verdict::not("Conflict", message));
     }
@@ -328,12 +329,12 @@ fn keeps_out(
 /// In what a topic differs from what is wanted, in words.
 fn differences(wanted: &WantedTopic, spec: &Spec, topic: &OwnedTopic) -> Vec<String> {
     let mut all = Vec::new();
-    if topic.owner.as_deref() != Some(&spec.owner.text()) {
+    if topic.owner.as_deref() != Some(&wanted.owner(spec).text()) {
         let before = topic.owner.as_deref().and_then(Owner::read);
         all.push(match before {
             None => format!("it is taken over by Topic {}", wanted.key),
             Some(owner) if owner.missed_at_ms.is_some() => "its Topic is back".to_owned(),
-            Some(owner) if owner.uid != wanted.uid => {
+            Some(owner) if *owner.uid != *wanted.uid => {
                 format!("it goes over from Topic {} to {}", owner.key(), wanted.key)
             }
             Some(_) => "its deletion policy changed".to_owned(),
@@ -342,7 +343,7 @@ fn differences(wanted: &WantedTopic, spec: &Spec, topic: &OwnedTopic) -> Vec<Str
     if spec.partitions > topic.partitions {
         all.push(format!("{} -> {} partitions", topic.partitions, spec.partitions));
     }
-    for (name, value) in &spec.configs {
+    for (name, value) in &*spec.configs {
         if topic.configs.get(name) != Some(value) {
             all.push(format!("{name}={value}"));
         }

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use kube::api::ListParams;
 use millrace_client::{Admin, ClientError, TopicChange};
-use millrace_crds::TopicStatus;
 use millrace_types::{ErrorCode, TopicId};
 
 use super::plan::{Change, Deletion, Known, Plan, Verdict, plan};
-use super::status::{Told, is_told, status, tell};
+use super::status::{is_told, tell};
 use super::wanted::WantedTopic;
 use crate::brokers::{self, in_time};
 use crate::cluster::plan::configs;
-use crate::cluster::reach;
 use crate::cluster::reconcile::{Look, Sound};
 use crate::context::{Context, Reach};
 use crate::error::{Error, chain};
@@ -39,8 +37,6 @@ const REASONS: [(ErrorCode, &str); 4] = [
 /// What a look at topics has come to.
 #[derive(Debug, Default)]
 pub struct Synced {
-    /// Resources as they are after their status was written.
-    pub topics: Vec<Topic>,
     /// When to look again though nothing was seen to change.
     pub again: Option<Duration>,
     /// Whether somebody has set other configs on the brokers than the cluster's resource says.
@@ -56,6 +52,8 @@ pub struct Listed<'a> {
     pub is_complete: bool,
     /// Whether those of a namespace can be seen: only then may one be missed.
     pub is_listed: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Is given each resource as it is after its status was written.
+    pub note: &'a (dyn Fn(WantedTopic) + Sync),
 }
 
 /// Brings the topics of a cluster to what their resources say.
@@ -70,21 +68,19 @@ pub async fn sync<C: Reach>(
 ) -> Result<Synced, Error> {
     let topics = listed.topics;
     let sound = match look {
-        Look::Absent => return absent(context, cluster, topics).await,
+        Look::Absent => return absent(context, cluster, listed).await,
         Look::Refused => None,
         Look::Sound(sound) => Some(sound),
     };
-    let address = sound
-        .filter(|it| !it.wanted.spec.paused)
-        .and_then(|it| reach::any_broker(&it.wanted, &it.seen));
+    let address = sound.filter(|it| !it.wanted.spec.paused).and_then(|it| it.address.as_ref());
     let (Some(sound), Some((host, port))) = (sound, address) else {
-        return not_now(context, cluster, sound.map(|it| &**it), topics).await;
+        return not_now(context, cluster, sound.map(|it| &**it), listed).await;
     };
     if !listed.is_complete {
         // Wakes us when it is: nothing can be said before.
         return Ok(Synced::default());
     }
-    let mut admin = brokers::admin(&context.connect, &host, port);
+    let mut admin = brokers::admin(&context.connect, host, *port);
     let limit = context.options.broker_timeout;
     let state = in_time("read topics", limit, admin.state(None)).await?;
     let watches =
@@ -103,23 +99,25 @@ pub async fn sync<C: Reach>(
         Ok(()) => delete(context, known, &mut admin, &plan.deletions).await,
         Err(_) => Ok(()),
     };
-    let verdicts = |topic: &WantedTopic| plan.verdicts.get(&topic.key).cloned();
-    let told = tell_all(context, topics, verdicts).await;
+    let has_foreign_configs = configs::differ(&sound.wanted, &state);
+    // What was compared is not needed any more while the API is told of it, which may take long.
+    let Plan { mut verdicts, next_at_ms, changes, deletions } = plan;
+    drop((state, changes, deletions));
+    let told = tell_all(context, listed, |topic| verdicts.remove(&topic.key)).await;
     changed.and(deleted)?;
-    let Told { topics, is_to_retry } = told?;
-    let until = plan.next_at_ms.map(|at| at.saturating_sub(context.clock.now_ms()).max(0));
+    let is_to_retry = told?;
+    let until = next_at_ms.map(|at| at.saturating_sub(context.clock.now_ms()).max(0));
     let until = until.map(|ms| Duration::from_millis(ms.unsigned_abs()));
     let compare = context.options.compare_topics;
     let compare = if is_to_retry { compare.min(RETELLS) } else { compare };
     let again = Some(until.map_or(compare, |until| until.min(compare)));
-    let has_foreign_configs = configs::differ(&sound.wanted, &state);
-    Ok(Synced { topics, again, has_foreign_configs })
+    Ok(Synced { again, has_foreign_configs })
 }
 
 async fn absent<C: Reach>(
     context: &Context<C>,
     cluster: &Key,
-    topics: &[Arc<WantedTopic>],
+    listed: Listed<'_>,
 ) -> Result<Synced, Error> {
     let (reason, message) = if context.options.watches(&cluster.namespace) {
         ("ClusterNotFound", format!("there is no Cluster {cluster}"))
@@ -129,9 +127,8 @@ async fn absent<C: Reach>(
         ("ClusterNotWatched", message)
     };
     let verdict = |_: &WantedTopic| Some(waiting(reason, message.clone()));
-    let told = tell_all(context, topics, verdict).await?;
-    let again = told.is_to_retry.then_some(RETELLS);
-    Ok(Synced { topics: told.topics, again, ..Synced::default() })
+    let is_to_retry = tell_all(context, listed, verdict).await?;
+    Ok(Synced { again: is_to_retry.then_some(RETELLS), ..Synced::default() })
 }
 
 /// Tells those of whom nothing was told yet what they wait for. The others stay as they are: a
@@ -140,7 +137,7 @@ async fn not_now<C: Reach>(
     context: &Context<C>,
     cluster: &Key,
     sound: Option<&Sound>,
-    topics: &[Arc<WantedTopic>],
+    listed: Listed<'_>,
 ) -> Result<Synced, Error> {
     let (reason, message) = match sound {
         None => ("ClusterInvalid", format!("Cluster {cluster} is not sound: look at its status")),
@@ -150,8 +147,8 @@ async fn not_now<C: Reach>(
         Some(_) => ("ClusterNotReady", format!("no broker of Cluster {cluster} serves yet")),
     };
     let verdict = |topic: &WantedTopic| (!is_told(topic)).then(|| waiting(reason, message.clone()));
-    let Told { topics, .. } = tell_all(context, topics, verdict).await?;
-    Ok(Synced { topics, again: Some(Duration::from_secs(1)), ..Synced::default() })
+    tell_all(context, listed, verdict).await?;
+    Ok(Synced { again: Some(Duration::from_secs(1)), ..Synced::default() })
 }
 
 fn waiting(reason: &'static str, message: String) -> Verdict {
@@ -160,23 +157,18 @@ fn waiting(reason: &'static str, message: String) -> Verdict {
 
 async fn tell_all<C: Reach>(
     context: &Context<C>,
-    topics: &[Arc<WantedTopic>],
-    verdict: impl Fn(&WantedTopic) -> Option<Verdict>,
-) -> Result<Told, Error> {
-    let now_ms = context.clock.now_ms();
-    let statuses: Vec<(Arc<WantedTopic>, TopicStatus)> = topics
-        .iter()
-        .filter_map(|topic| {
-            let mut verdict = verdict(topic)?;
-            // What is not known at the moment is told as it was.
-            if verdict.reason.starts_with("Cluster") {
-                verdict.id = topic.status.topic_id.as_deref().and_then(TopicId::parse);
-                verdict.partitions = topic.status.partitions;
-            }
-            Some((Arc::clone(topic), status(topic, &verdict, now_ms)))
-        })
-        .collect();
-    tell(context, statuses).await
+    listed: Listed<'_>,
+    mut verdict: impl FnMut(&WantedTopic) -> Option<Verdict> + Send,
+) -> Result<bool, Error> {
+    let verdicts = listed.topics.iter().cloned().filter_map(|topic| {
+        let mut verdict = verdict(&topic)?;
+        // What is not known at the moment is told as it was.
+        if verdict.reason.starts_with("Cluster") {
+            (verdict.id, verdict.partitions) = (topic.told.id, topic.told.partitions);
+        }
+        Some((topic, verdict))
+    });
+    tell(context, verdicts, listed.note).await
 }
 
 /// Makes the changes; what the brokers refuse becomes the verdict of its resource.
@@ -298,7 +290,7 @@ async fn wanted_now<C: Reach>(
             let listed = api.list(&page).await;
             let listed = listed.map_err(|error| Error::api("list Topic", error))?;
             let topics = listed.items.iter().map(WantedTopic::read);
-            all.extend(topics.filter(|it| it.cluster == *cluster).map(Arc::new));
+            all.extend(topics.filter(|it| *it.cluster == *cluster).map(Arc::new));
             match listed.metadata.continue_.filter(|it| !it.is_empty()) {
                 Some(next) => page = page.continue_token(&next),
                 None => break,

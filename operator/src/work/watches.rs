@@ -80,11 +80,15 @@ async fn topics<C: Reach>(shop: Arc<Shop<C>>, scope: String) {
             told.clear();
         }
         Event::InitApply(topic) | Event::Apply(topic) => {
-            let topic = WantedTopic::read(&topic);
-            let cluster = topic.cluster.clone();
             if is_listing {
-                told.insert(topic.key.clone());
+                told.insert(topic.key());
             }
+            // Most of what is told is what we have written ourselves, and was noted then.
+            if shop.index.has(&topic) {
+                return;
+            }
+            let topic = WantedTopic::read(&topic);
+            let cluster = Arc::clone(&topic.cluster);
             if shop.index.note_topic(topic) {
                 shop.wake(&cluster, Cause::Topics);
             }

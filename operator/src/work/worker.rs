@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Bell, Shop};
+use super::{Bell, Cause, Shop};
 use crate::cluster::reconcile::{Look, reconcile};
 use crate::context::Reach;
 use crate::error::{Error, chain};
@@ -87,16 +87,19 @@ async fn look<C: Reach>(
     let is_complete = shop.index.is_complete();
     let topics = shop.index.topics_of(key);
     let is_listed = |namespace: &str| shop.index.is_listed(namespace);
-    let topics = Listed { topics: &topics, is_complete, is_listed: &is_listed };
+    let note = |topic: WantedTopic| {
+        // The answer to a write may tell of a change before the watch does.
+        if shop.index.note_again(topic) {
+            shop.wake(key, Cause::Topics);
+        }
+    };
+    let topics = Listed { topics: &topics, is_complete, is_listed: &is_listed, note: &note };
     let synced = sync(context, key, look, topics).await;
     context.metrics.looked("topics", synced.is_ok(), started.elapsed().as_secs_f64());
     let synced = synced?;
     if synced.has_foreign_configs {
         // The next look is at the cluster, too. It comes no sooner: brokers may refuse.
         bell.is_for_cluster.store(true, Ordering::SeqCst);
-    }
-    for topic in &synced.topics {
-        shop.index.note_again(WantedTopic::read(topic));
     }
     let left =
         (memory.looked_at + wait_of(memory, resync)).saturating_duration_since(Instant::now());

@@ -86,7 +86,7 @@ impl World {
             topic.id = change.seen.unwrap_or(TopicId::from_bytes([number; 16]));
             topic.owner = change.owner;
             topic.partitions = change.partitions.unwrap_or(topic.partitions);
-            topic.configs = change.configs.unwrap_or_else(|| topic.configs.clone());
+            topic.configs = change.configs.unwrap_or_else(|| Arc::clone(&topic.configs));
         }
         for deletion in plan.deletions {
             self.topics.remove(&deletion.topic);
@@ -109,7 +109,7 @@ fn a_topic_is_made_changed_and_left_alone() {
         .run();
     world.say("somebody sets a config by hand");
     let topic = world.topics.get_mut("orders").unwrap();
-    topic.configs.insert("segment.ms".to_owned(), "9".to_owned());
+    Arc::make_mut(&mut topic.configs).insert("segment.ms".to_owned(), "9".to_owned());
     world.run().say("the resource asks for less");
     let less = json!({ "partitions": 2, "config": { "retention.ms": 8 } });
     world.delete("store/orders").want("store/orders", 0, less).run().run().check(&expect![[r#"
