@@ -147,8 +147,9 @@ async fn not_now<C: Reach>(
         Some(_) => ("ClusterNotReady", format!("no broker of Cluster {cluster} serves yet")),
     };
     let verdict = |topic: &WantedTopic| (!is_told(topic)).then(|| waiting(reason, message.clone()));
-    tell_all(context, listed, verdict).await?;
-    Ok(Synced { again: Some(Duration::from_secs(1)), ..Synced::default() })
+    // The next look at the cluster is one at its topics, too.
+    let is_to_retry = tell_all(context, listed, verdict).await?;
+    Ok(Synced { again: is_to_retry.then_some(RETELLS), ..Synced::default() })
 }
 
 fn waiting(reason: &'static str, message: String) -> Verdict {

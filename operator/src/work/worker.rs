@@ -20,17 +20,22 @@ const GATHERS: Duration = Duration::from_millis(20);
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 /// The longest wait after a failed look.
 const RETRY_LAST: Duration = Duration::from_secs(30);
+/// The longest wait for something that is asked for again and again: nine lists and a question to
+/// each broker every time, which is much if a hundred clusters are not ready.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a worker has seen last, to spare it looks at the cluster when only topics changed.
 struct Memory {
     look: Option<Look>,
     looked_at: Instant,
     failures: u32,
+    /// How many looks at the cluster in a row nobody has woken us to.
+    unwoken: u32,
 }
 
 /// Works until the operator stops, or nobody names the cluster any more.
 pub(super) async fn run<C: Reach>(shop: Arc<Shop<C>>, key: Key, bell: Arc<Bell>) {
-    let mut memory = Memory { look: None, looked_at: Instant::now(), failures: 0 };
+    let mut memory = Memory { look: None, looked_at: Instant::now(), failures: 0, unwoken: 0 };
     let mut next = Instant::now();
     loop {
         tokio::select! { biased;
@@ -81,6 +86,7 @@ async fn look<C: Reach>(
         context.metrics.looked("cluster", looked.is_ok(), started.elapsed().as_secs_f64());
         memory.look = Some(looked?);
         memory.looked_at = Instant::now();
+        memory.unwoken = if is_for_cluster { 0 } else { memory.unwoken.saturating_add(1) };
     }
     let Some(look) = &memory.look else { return Ok(RETRY_FIRST) };
     // In this order: what is complete now is complete when it is read.
@@ -109,8 +115,39 @@ async fn look<C: Reach>(
 /// How long a look at the cluster holds.
 fn wait_of(memory: &Memory, resync: Duration) -> Duration {
     match &memory.look {
-        Some(Look::Sound(sound)) => sound.again.map_or(resync, |again| again.min(resync)),
+        Some(Look::Sound(sound)) => {
+            let again = sound.again.map(|again| patient(again, memory.unwoken));
+            again.map_or(resync, |again| again.min(resync))
+        }
         Some(Look::Absent | Look::Refused) => resync,
         None => Duration::ZERO,
+    }
+}
+
+/// A wait that is twice as long each time that it has passed in vain. What changes at the API wakes
+/// us all the same, so only what no watch tells of is seen later.
+fn patient(again: Duration, in_vain: u32) -> Duration {
+    let longer = again.saturating_mul(1 << in_vain.min(10));
+    longer.min(PATIENCE.max(again))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::patient;
+
+    #[test]
+    fn waits_double_up_to_ten_seconds_and_longer_ones_stay() {
+        let waits = |first: u64| {
+            (0..6).map(|in_vain| patient(Duration::from_secs(first), in_vain).as_secs()).collect()
+        };
+        let rows: [(u64, [u64; 6]); 3] =
+            [(1, [1, 2, 4, 8, 10, 10]), (5, [5, 10, 10, 10, 10, 10]), (30, [30; 6])];
+        for (first, expected) in rows {
+            let found: Vec<u64> = waits(first);
+            assert_eq!(found, expected, "{first}");
+        }
+        assert_eq!(patient(Duration::from_secs(1), u32::MAX), Duration::from_secs(10));
     }
 }
