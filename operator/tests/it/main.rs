@@ -9,6 +9,7 @@ mod faults;
 mod install;
 mod lease;
 mod mutations;
+mod patience;
 mod refusals;
 mod support;
 mod topics;

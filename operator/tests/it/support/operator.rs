@@ -6,6 +6,7 @@ use std::time::Duration;
 use millrace_apiserver::{Faults, Rates};
 use millrace_operator::clock::Clock;
 use millrace_operator::context::{Context, Options};
+use millrace_operator::metrics::Metrics;
 use millrace_operator::work::operate;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -35,6 +36,7 @@ pub struct Operator {
     pub faults: Faults,
     /// What happens between it and the brokers, and its writes.
     pub dial: Dial,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -55,12 +57,13 @@ impl Operator {
             None => {}
         }
         let dial = world.network.dial(&faults, harm.broker_crash, harm.seed, harm.loss);
+        let metrics = Arc::new(Metrics::default());
         let context = Arc::new(Context {
             client: world.server.client_with("default", &faults),
             connect: dial.clone(),
             clock: world_clock(world.origin),
             options,
-            metrics: Arc::default(),
+            metrics: Arc::clone(&metrics),
         });
         let stop = CancellationToken::new();
         let (crashed, token) = (faults.clone(), stop.clone());
@@ -70,7 +73,7 @@ impl Operator {
                 outcome = operate(context, token) => outcome.expect("no task panics"),
             }
         });
-        Operator { faults, dial, stop, task }
+        Operator { faults, dial, metrics, stop, task }
     }
 
     /// Waits until it has crashed and nothing of it runs any more.
@@ -89,6 +92,14 @@ impl Operator {
     /// How many writes it made, to the API and to brokers.
     pub fn writes(&self) -> (usize, usize) {
         (self.faults.writes().len(), self.dial.writes().len())
+    }
+
+    /// How often it has looked at a cluster and what it consists of.
+    pub fn looks(&self) -> usize {
+        let text = self.metrics.text();
+        let lines = text.lines().filter(|line| line.contains("reconciles_total{of=\"cluster\""));
+        let counts = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok());
+        counts.sum()
     }
 
     /// Ends all faults by chance.
