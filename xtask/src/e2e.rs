@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use millrace_e2e_cluster::engine::{self, Engine};
 use millrace_e2e_cluster::kind::{self, Kind};
 use millrace_e2e_cluster::{evidence, helm, inside, namespace};
@@ -123,6 +123,8 @@ impl Prepared {
             return Ok(None);
         }
         let lock = lock()?;
+        // A run that had the right until now has stopped the engine at its end.
+        let engine = make_engine("")?;
         let images = build_images()?;
         let mut cluster = Cluster::make(engine)?;
         cluster.install(&images)?;
@@ -175,7 +177,10 @@ fn make_engine(nice: &'static str) -> Result<Option<Engine>> {
     say(&format!("{missing}: making engine and node image, see {}", log.display()));
     fs::create_dir_all(evidence::dir())?;
     let start = Instant::now();
-    let engine = Engine::make(nice, File::create(&log)?)?;
+    let engine = Engine::make(nice, File::create(&log)?).with_context(|| {
+        let told = fs::read_to_string(&log).unwrap_or_default();
+        format!("no engine can be made on this machine:\n{}", told.trim_end())
+    })?;
     say(&format!("engine and node image made in {:.0} s", start.elapsed().as_secs_f64()));
     Ok(Some(engine))
 }
