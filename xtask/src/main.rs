@@ -25,7 +25,8 @@ use clap::Parser;
 enum Habit {
     /// Runs all tests, those with foreign clients too; fetches what they need.
     Test {
-        /// Those on Kubernetes, too, where a container engine and a node image have to be made first.
+        /// Leaves none out: makes container engine and node image first where there are none, and fails
+        /// if a test cannot run here.
         #[arg(long)]
         all: bool,
     },
