@@ -9,6 +9,7 @@
 //!
 //! Started without a cluster, each test says that it is left out.
 
+pub mod away;
 pub mod cluster;
 pub mod described;
 pub mod engine;

@@ -64,6 +64,28 @@ impl Fault {
         Ok(fault)
     }
 
+    /// Lets nothing pass between a node, with its pods, and all other nodes. What runs there goes on.
+    ///
+    /// # Errors
+    /// The engine or iptables refuses.
+    pub fn cut_off(node: &str) -> Result<Fault> {
+        ensure!(node.starts_with(crate::kind::NAME), "{node} is no node of our cluster");
+        let mut fault = Fault { node: node.to_owned(), undo: Vec::new() };
+        for (chain, side) in [
+            ("INPUT", "--in-interface"),
+            ("OUTPUT", "--out-interface"),
+            ("FORWARD", "--in-interface"),
+            ("FORWARD", "--out-interface"),
+        ] {
+            let rule = |change: &str| {
+                words(&["exec", node, "iptables", change, chain, side, "eth0", "-j", "DROP"])
+            };
+            docker(&rule("--insert"))?;
+            fault.undo.push(rule("--delete"));
+        }
+        Ok(fault)
+    }
+
     fn begin(node: &str, fault: &[&str], undo: Vec<Vec<String>>) -> Result<Fault> {
         // The name comes from the cluster; a container of somebody else's must not be hit.
         ensure!(node.starts_with(crate::kind::NAME), "{node} is no node of our cluster");

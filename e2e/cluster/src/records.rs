@@ -52,11 +52,28 @@ impl Writer {
     /// # Errors
     /// Not all are acknowledged in time.
     pub fn write(&mut self, count: usize) -> Result<Values> {
+        self.send(count)?;
+        self.acknowledged(count)
+    }
+
+    /// Writes `count` values more without waiting.
+    ///
+    /// # Errors
+    /// The program has ended.
+    pub fn send(&mut self, count: usize) -> Result<()> {
         for number in self.written..self.written + count {
             let partition = number.checked_rem(self.partitions).context("no partitions")?;
             self.program.say(&format!("{partition} {}-{number}", self.prefix))?;
         }
         self.written += count;
+        Ok(())
+    }
+
+    /// Waits until `count` values that were sent are acknowledged.
+    ///
+    /// # Errors
+    /// Not all are acknowledged in time.
+    pub fn acknowledged(&mut self, count: usize) -> Result<Values> {
         let (start, mut acked) = (Instant::now(), Values::new());
         while acked.len() < count {
             let so_far = acked.len();
