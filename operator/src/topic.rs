@@ -5,4 +5,5 @@ pub mod plan;
 pub mod status;
 pub mod sync;
 pub mod told;
+pub mod verdict;
 pub mod wanted;

@@ -12,6 +12,7 @@ use millrace_crds::{DeletionPolicy, Management};
 use millrace_types::TopicId;
 
 use super::owner::Owner;
+use super::verdict::Verdict;
 use super::wanted::{Spec, WantedTopic};
 use crate::clock;
 use crate::resource::Key;
@@ -69,33 +70,6 @@ pub struct Deletion {
     pub id: TopicId,
     /// Whose it was.
     pub owner: Owner,
-}
-
-/// What is told of a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Whether the topic is what the resource says.
-    pub is_ready: bool,
-    /// Why, in one word.
-    pub reason: &'static str,
-    /// Why, for people.
-    pub message: String,
-    /// The topic's id, if the resource has a topic.
-    pub id: Option<TopicId>,
-    /// How many partitions the topic has.
-    pub partitions: Option<i32>,
-}
-
-impl Verdict {
-    fn not(reason: &'static str, message: String) -> Verdict {
-        Verdict { is_ready: false, reason, message, id: None, partitions: None }
-    }
-
-    fn about(mut self, topic: Option<&OwnedTopic>) -> Verdict {
-        self.id = topic.map(|topic| topic.id);
-        self.partitions = topic.map(|topic| topic.partitions);
-        self
-    }
 }
 
 /// What is known, and the resources by uid.

@@ -7,7 +7,7 @@ use kube::api::{Api, Patch, PatchParams};
 use millrace_crds::API_VERSION;
 use serde_json::json;
 
-use super::plan::Verdict;
+use super::verdict::Verdict;
 use super::wanted::WantedTopic;
 use crate::context::{Context, Reach};
 use crate::error::{Error, chain, code};

@@ -8,8 +8,9 @@ use kube::api::ListParams;
 use millrace_client::{Admin, ClientError, TopicChange};
 use millrace_types::{ErrorCode, TopicId};
 
-use super::plan::{Change, Deletion, Known, Plan, Verdict, plan};
+use super::plan::{Change, Deletion, Known, Plan, plan};
 use super::status::{is_told, tell};
+use super::verdict::Verdict;
 use super::wanted::WantedTopic;
 use crate::brokers::{self, in_time};
 use crate::cluster::plan::configs;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use millrace_crds::{Condition, TopicStatus};
 use millrace_types::TopicId;
 
-use super::plan::Verdict;
+use super::verdict::Verdict;
 use crate::clock;
 use crate::conditions::{Statement, clipped, condition};
 
@@ -110,7 +110,7 @@ mod tests {
     use millrace_types::TopicId;
 
     use super::Told;
-    use crate::topic::plan::Verdict;
+    use crate::topic::verdict::Verdict;
 
     const NOW_MS: i64 = 1_764_000_000_000;
 
