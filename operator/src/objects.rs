@@ -75,13 +75,26 @@ impl Objects {
         as_value(kind, &written)
     }
 
-    /// Makes the spec of an object what it is to be and nothing else, whoever has set what. What the
-    /// object is then.
+    /// Makes the spec of an object what it is to be and nothing else, whoever has set what; who has
+    /// set what is forgotten, too. What the object is then. `there` is what was seen: if it is
+    /// another by now, the API refuses with 409.
     ///
     /// # Errors
     /// The API failed or refused.
-    pub async fn replace_spec(&self, kind: Kind, name: &str, spec: &Value) -> Result<Value, Error> {
-        let patch = json!([{ "op": "replace", "path": "/spec", "value": spec }]);
+    pub async fn replace_spec(
+        &self,
+        kind: Kind,
+        name: &str,
+        there: &Value,
+        wanted: &Value,
+    ) -> Result<Value, Error> {
+        let version = there.pointer("/metadata/resourceVersion");
+        let spec = wanted.get("spec");
+        let patch = json!([
+            { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
+            { "op": "replace", "path": "/metadata/managedFields", "value": [{}] },
+            { "op": "replace", "path": "/spec", "value": spec },
+        ]);
         let patch = serde_json::from_value(patch)
             .map_err(|source| Error::Unreadable { what: kind.name().to_owned(), source })?;
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..Default::default() };

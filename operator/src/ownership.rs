@@ -10,18 +10,15 @@ use crate::names::MANAGER;
 
 /// Labels and annotations of pods may be others', too: they change nothing in how a broker runs, and
 /// `kubectl rollout restart` sets one.
-const SHARED: &str = "spec.template.metadata";
+const USERS: &str = "spec.template.metadata";
 
 /// The first field of `wanted`, as a path, that somebody else has changed since it was applied; none
 /// where nobody has, or nothing is noted.
 pub fn lost(wanted: &Value, there: &Value) -> Option<String> {
     let mut entries = entries(there).peekable();
     entries.peek()?;
-    let is_ours = |entry: &&Value| {
-        text(entry, "manager") == Some(MANAGER) && text(entry, "subresource").is_none()
-    };
     let ours: Vec<&Value> =
-        entries.filter(is_ours).filter_map(|entry| entry.get("fieldsV1")).collect();
+        entries.filter(|entry| is_ours(entry)).filter_map(|entry| entry.get("fieldsV1")).collect();
     // Of labels and annotations the values tell all.
     let is_said = |name: &String| !matches!(name.as_str(), "apiVersion" | "kind" | "metadata");
     let mut said = wanted.as_object()?.iter().filter(|(name, _)| is_said(name));
@@ -74,14 +71,17 @@ fn lost_below(wanted: &Value, owned: &[&Value], path: &mut Vec<String>) -> Optio
 /// The first field of a spec that somebody else has set beside those that are wanted, and who.
 pub fn foreign(wanted: &Value, there: &Value) -> Option<String> {
     let wanted = wanted.get("spec").unwrap_or(&Value::Null);
-    let is_others = |entry: &&Value| {
-        text(entry, "manager") != Some(MANAGER) && text(entry, "subresource") != Some("status")
-    };
-    entries(there).filter(is_others).find_map(|entry| {
+    others(there).find_map(|entry| {
         let fields = entry.pointer("/fieldsV1/f:spec")?;
         let path = foreign_below(wanted, fields, &mut vec!["spec".to_owned()])?;
         Some(format!("{path} was set by {}", text(entry, "manager").unwrap_or("somebody")))
     })
+}
+
+/// Whether somebody else has set anything in the pods' template but their labels and annotations.
+pub fn is_template_edited(there: &Value) -> bool {
+    let path = "/fieldsV1/f:spec/f:template/f:spec";
+    others(there).any(|entry| entry.pointer(path).is_some())
 }
 
 fn foreign_below(wanted: &Value, fields: &Value, path: &mut Vec<String>) -> Option<String> {
@@ -96,15 +96,29 @@ fn foreign_below(wanted: &Value, fields: &Value, path: &mut Vec<String>) -> Opti
                 (member.as_str(), elements.find(|element| is_member(member, element)))
             }
         };
-        path.push(name.to_owned());
+        path.push(shown(name));
         let found = match part.filter(|part| !part.is_null()) {
-            _ if path.join(".") == SHARED => None,
+            _ if path.join(".") == USERS => None,
             None => Some(path.join(".")),
             Some(part) => foreign_below(part, below, path),
         };
         path.pop();
         found
     })
+}
+
+/// What we have applied. What we have written in another way counts as somebody else's: applying does
+/// not take it out again.
+fn is_ours(entry: &Value) -> bool {
+    text(entry, "manager") == Some(MANAGER)
+        && text(entry, "operation") == Some("Apply")
+        && text(entry, "subresource").is_none()
+}
+
+fn others(object: &Value) -> impl Iterator<Item = &Value> {
+    let is_others =
+        |entry: &&Value| !is_ours(entry) && text(entry, "subresource") != Some("status");
+    entries(object).filter(is_others)
 }
 
 fn entries(object: &Value) -> impl Iterator<Item = &Value> {
@@ -119,6 +133,19 @@ fn text<'a>(entry: &'a Value, field: &str) -> Option<&'a str> {
 /// Whether all below belongs to whoever has this.
 fn is_leaf(owned: &Value) -> bool {
     owned.as_object().is_none_or(serde_json::Map::is_empty)
+}
+
+/// A member as people read it: `k:{"name":"broker"}` as `broker`.
+fn shown(member: &str) -> String {
+    let keys = member.strip_prefix("k:").and_then(|it| serde_json::from_str::<Value>(it).ok());
+    let Some(Value::Object(keys)) = keys else { return member.to_owned() };
+    let values = keys.values().map(|value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
+    });
+    values.collect::<Vec<_>>().join(" ")
 }
 
 /// Whether `k:{...}` or `v:...` names an element; keys that it does not give have a default.
@@ -205,7 +232,7 @@ mod tests {
         );
         let container =
             json!({ "f:containers": { "k:{\"name\":\"broker\"}": { "f:command": {} } } });
-        let expected = "spec.template.spec.containers.k:{\"name\":\"broker\"}.command was set by kubectl-patch";
+        let expected = "spec.template.spec.containers.broker.command was set by kubectl-patch";
         assert_eq!(added(template(container)).as_deref(), Some(expected));
         let sidecar = json!({ "f:containers": { "k:{\"name\":\"spy\"}": { ".": {} } } });
         assert!(added(template(sidecar)).is_some());

@@ -34,6 +34,7 @@ fn the_documentation_tells_each_reason() {
         "cluster/plan/storage.rs",
         "cluster/plan/trial.rs",
         "cluster/problem.rs",
+        "cluster/reconcile.rs",
         "cluster/status.rs",
         "cluster/wanted.rs",
         "topic/plan.rs",

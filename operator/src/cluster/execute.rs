@@ -46,22 +46,17 @@ pub async fn execute<C: Reach>(
             if is_new && let Some(words) = taken(&objects, *kind, name, wanted).await? {
                 return Ok(Done::Refused(words));
             }
-            context.metrics.write("apply", kind.name());
-            let mut applied = objects.apply(*kind, name, object).await;
-            // Two ports of one name, perhaps: ours, and one that somebody made of ours.
-            if !is_new && *kind == Kind::Service && is_invalid(&applied) {
-                context.metrics.write("patch", kind.name());
-                applied = objects.overwrite(*kind, name, object).await;
-            }
+            let applied = apply(context, &objects, seen, *kind, name, object).await;
             settle(seen, *kind, name, applied, |now| {
-                same::difference(object, now).or_else(|| ownership::lost(object, now))
+                let left = same::difference(object, now).or_else(|| ownership::lost(object, now));
+                left.map(|field| format!("the API server does not keep {field}"))
             })
         }
         Action::Replace { kind, name, object } => {
-            context.metrics.write("patch", kind.name());
-            let spec = object.get("spec").unwrap_or(&Value::Null);
-            let written = objects.replace_spec(*kind, name, spec).await;
-            settle(seen, *kind, name, written, |now| ownership::foreign(object, now))
+            let written = replace(context, &objects, seen, *kind, name, object).await;
+            settle(seen, *kind, name, written, |now| {
+                ownership::foreign(object, now).map(|field| format!("{field} and stays"))
+            })
         }
         Action::Delete { kind, name, uid, keeps_children } => {
             context.metrics.write("delete", kind.name());
@@ -96,6 +91,54 @@ pub async fn execute<C: Reach>(
     }
 }
 
+/// Applies an object, past what somebody else has put into its lists.
+async fn apply<C: Reach>(
+    context: &Context<C>,
+    objects: &Objects,
+    seen: &Seen,
+    kind: Kind,
+    name: &str,
+    object: &Value,
+) -> Result<Value, Error> {
+    context.metrics.write("apply", kind.name());
+    let applied = objects.apply(kind, name, object).await;
+    let Some(there) = seen.object(kind, name).filter(|_| is_invalid(&applied)) else {
+        return applied;
+    };
+    // Two ports of one name, perhaps: ours, and one that somebody made of ours.
+    if kind == Kind::Service {
+        context.metrics.write("patch", kind.name());
+        return objects.overwrite(kind, name, object).await;
+    }
+    if kind == Kind::StatefulSet {
+        context.metrics.write("patch", kind.name());
+        objects.replace_spec(kind, name, there, object).await?;
+        context.metrics.write("apply", kind.name());
+        return objects.apply(kind, name, object).await;
+    }
+    applied
+}
+
+/// Makes the spec of an object what it is to be and nothing else.
+async fn replace<C: Reach>(
+    context: &Context<C>,
+    objects: &Objects,
+    seen: &Seen,
+    kind: Kind,
+    name: &str,
+    object: &Value,
+) -> Result<Value, Error> {
+    let there = seen.object(kind, name).unwrap_or(&Value::Null);
+    context.metrics.write("patch", kind.name());
+    let now = objects.replace_spec(kind, name, there, object).await?;
+    if ownership::foreign(object, &now).is_none() {
+        return Ok(now);
+    }
+    // A default that has taken the place of somebody's value counts as set by this write.
+    context.metrics.write("patch", kind.name());
+    objects.replace_spec(kind, name, &now, object).await
+}
+
 fn unless_refused(outcome: Result<(), Error>, done: Done) -> Result<Done, Error> {
     match outcome {
         Err(error) if error.is_refusal() => Ok(Done::Refused(error.to_string())),
@@ -103,7 +146,7 @@ fn unless_refused(outcome: Result<(), Error>, done: Done) -> Result<Done, Error>
     }
 }
 
-/// Brings what was seen up to date with what a write has come to; `left` is what it did not change.
+/// Brings what was seen up to date with what a write has come to; `left` tells what it did not change.
 fn settle(
     seen: &mut Seen,
     kind: Kind,
@@ -116,9 +159,7 @@ fn settle(
             // Else the same step would be taken again and again.
             let left = left(&now);
             seen.objects.insert((kind, name.to_owned()), now);
-            Ok(left.map_or(Done::Seen, |field| {
-                Done::Refused(format!("the API server does not keep {field}"))
-            }))
+            Ok(left.map_or(Done::Seen, Done::Refused))
         }
         // Gone or made anew meanwhile: look again.
         Err(error) if matches!(error.status(), Some(404 | 409)) => Ok(Done::Later),

@@ -198,7 +198,7 @@ fn apply(kind: Kind, object: Value, seen: &Seen, plan: &mut Plan) -> Option<Step
         },
     };
     let object = same::stamped(object);
-    if let Some(words) = seen.refused.get(&(kind, name.clone())) {
+    if let Some(words) = seen.refusal(kind, &name, &object) {
         let message = format!("{} {name}: {words}", kind.name());
         plan.problems.push(Problem { reason: "Refused", message });
         return None;

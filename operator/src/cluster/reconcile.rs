@@ -11,7 +11,7 @@ use super::observe;
 use super::plan::{Action, Plan, Step, Wait, plan};
 use super::problem::Problem;
 use super::reach;
-use super::seen::Seen;
+use super::seen::{Refusal, Seen};
 use super::status::{Told, refused, status};
 use super::wanted::{Wanted, validate};
 use crate::context::{Context, Reach};
@@ -32,6 +32,9 @@ const SILENT_WAITS: Duration = Duration::from_secs(5);
 
 /// How long the API is left alone after it refused something.
 const REFUSED_WAITS: Duration = Duration::from_secs(30);
+
+/// How often the same field that was taken back is told of, in milliseconds.
+const TOLD_AGAIN_MS: i64 = 600_000;
 
 /// What a look at a cluster has come to.
 #[derive(Clone, Debug)]
@@ -127,8 +130,9 @@ async fn work<C: Reach>(
                 return Ok(Plan { step: None, waits, problems: Vec::new() });
             }
             Done::Refused(words) => match &step.action {
-                Action::Apply { kind, name, .. } | Action::Replace { kind, name, .. } => {
-                    seen.refused.insert((*kind, name.clone()), words);
+                Action::Apply { kind, name, object } | Action::Replace { kind, name, object } => {
+                    let refusal = Refusal::of(object, words);
+                    seen.refused.insert((*kind, name.clone()), refusal);
                 }
                 Action::SetConfigs(_) => seen.refused_configs = Some(words),
                 Action::Delete { uid, .. } | Action::Release { uid, .. } => {
@@ -233,10 +237,11 @@ async fn tell_step<C: Reach>(
         }
         Action::Delete { kind: Kind::StatefulSet, uid, .. } => ("Replace", uid.clone()),
         Action::SetConfigs(_) => ("SetConfigs", context.clock.now_ms().to_string()),
-        Action::Apply { .. }
-        | Action::Replace { .. }
-        | Action::Delete { .. }
-        | Action::Release { .. } => return Ok(()),
+        // Who sets something again and again is told of now and then.
+        Action::Replace { .. } => {
+            ("TakenBack", (context.clock.now_ms() / TOLD_AGAIN_MS).to_string())
+        }
+        Action::Apply { .. } | Action::Delete { .. } | Action::Release { .. } => return Ok(()),
     };
     event(context, cluster, false, reason, &step.to_string(), &occasion).await
 }

@@ -21,15 +21,38 @@ pub struct Seen {
     pub objects: BTreeMap<(Kind, String), Value>,
     /// What brokers said, by their number; nothing of those that could not be asked.
     pub brokers: BTreeMap<i32, BrokerSeen>,
-    /// What the API refused while this was worked on, by kind and name, with its words.
-    pub refused: BTreeMap<(Kind, String), String>,
+    /// What the API refused while this was worked on, by kind and name.
+    pub refused: BTreeMap<(Kind, String), Refusal>,
     /// The same for what was to be deleted, by uid.
     pub refused_deletes: BTreeMap<String, String>,
     /// The brokers' words if they refused configs while this was worked on.
     pub refused_configs: Option<String>,
 }
 
+/// What the API refused. Another object of the same name may be tried all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// A digest of the object.
+    pub object: String,
+    /// The API's words.
+    pub words: String,
+}
+
+impl Refusal {
+    /// The refusal of an object.
+    pub fn of(object: &Value, words: String) -> Refusal {
+        Refusal { object: names::digest(&object.to_string()), words }
+    }
+}
+
 impl Seen {
+    /// The API's words about this very object, if it was refused.
+    pub fn refusal(&self, kind: Kind, name: &str, object: &Value) -> Option<&str> {
+        let refusal = self.refused.get(&(kind, name.to_owned()))?;
+        let is_this = refusal.object == names::digest(&object.to_string());
+        is_this.then_some(refusal.words.as_str())
+    }
+
     /// An object by kind and name.
     pub fn object(&self, kind: Kind, name: &str) -> Option<&Value> {
         self.objects.get(&(kind, name.to_owned()))
@@ -169,9 +192,21 @@ impl<'a> Pod<'a> {
         self.text("/status/podIP")
     }
 
+    /// Our container, as it is wanted: others may have put theirs beside it.
+    pub fn container(self) -> Option<&'a Value> {
+        ours(self.object.pointer("/spec/containers"))
+    }
+
+    /// Whether our container has ended well and is not started again.
+    pub fn has_succeeded(self) -> bool {
+        let status = ours(self.object.pointer("/status/containerStatuses"));
+        let code = status.and_then(|status| status.pointer("/state/terminated/exitCode"));
+        self.text("/status/phase") == Some("Succeeded") || code.is_some_and(|code| code == 0)
+    }
+
     /// The port of this name.
     pub fn port(self, name: &str) -> Option<i32> {
-        let ports = self.object.pointer("/spec/containers/0/ports")?.as_array()?;
+        let ports = self.container()?.get("ports")?.as_array()?;
         let port = ports.iter().find(|port| text(port, "/name") == Some(name))?;
         i32::try_from(port.get("containerPort")?.as_i64()?).ok()
     }
@@ -197,7 +232,7 @@ impl<'a> Pod<'a> {
         {
             return Run::Unschedulable(text(scheduled, "/message").unwrap_or_default().to_owned());
         }
-        let Some(container) = self.object.pointer("/status/containerStatuses/0") else {
+        let Some(container) = ours(self.object.pointer("/status/containerStatuses")) else {
             return Run::Coming;
         };
         if let Some(ended) = container.pointer("/state/terminated") {
@@ -212,6 +247,12 @@ impl<'a> Pod<'a> {
             _ => Run::Coming,
         }
     }
+}
+
+/// The element of a list that is about our container.
+fn ours(containers: Option<&Value>) -> Option<&Value> {
+    let all = containers?.as_array()?;
+    all.iter().find(|it| text(it, "/name") == Some(names::CONTAINER)).or_else(|| all.first())
 }
 
 /// Why a container does not run: what it said when it last ended says more than that it did.

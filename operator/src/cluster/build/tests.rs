@@ -148,7 +148,8 @@ fn a_cluster_that_says_everything() {
 #[test]
 fn brokers_that_outlive_their_resource_have_no_owner() {
     let wanted = wanted(json!({ "deletionPolicy": "Retain" }));
-    for object in all(&wanted) {
+    // A trial is nothing that anybody needs.
+    for object in all(&wanted).into_iter().filter(|object| object["kind"] != "Pod") {
         assert!(object.pointer("/metadata/ownerReferences").is_none(), "{object}");
     }
 }

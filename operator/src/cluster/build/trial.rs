@@ -12,7 +12,7 @@ use millrace_crds::pod::Quantity;
 use serde_json::{Value, json};
 
 use super::pod::amounts;
-use super::{child, pod, put};
+use super::{child, owner, pod, put};
 use crate::cluster::seen::Pod;
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
@@ -49,14 +49,28 @@ pub fn trial(
     }
     let uid = current.map_or_else(|| "none".to_owned(), Pod::uid);
     let of = format!("{} {uid}", names::digest(&format!("{what} {spec}")));
+    // What users put on pods, to keep sidecars away perhaps, is to be on this one.
+    let mut labels = wanted.spec.pod.labels.clone();
+    labels.extend(names::labels(cluster));
+    labels.insert("app.kubernetes.io/component".to_owned(), "trial".to_owned());
+    let mut annotations = wanted.spec.pod.annotations.clone();
+    annotations.insert(TRIAL_OF.to_owned(), of);
     let rest = json!({
         "metadata": {
-            "labels": { "app.kubernetes.io/component": "trial" },
-            "annotations": { (TRIAL_OF): of },
+            "labels": labels, "annotations": annotations, "ownerReferences": owner(wanted),
         },
         "spec": spec,
     });
     child(wanted, Kind::Pod, &names::trial(cluster), rest)
+}
+
+/// A trial that asks for all that a broker does: where rules of the namespace want no less.
+pub fn with_all_resources(mut trial: Value, wanted: &Wanted) -> Value {
+    let mut resources = json!({});
+    put(&mut resources, "requests", amounts(&wanted.spec.resources.requests));
+    put(&mut resources, "limits", amounts(&wanted.spec.resources.limits));
+    trial["spec"]["containers"][0]["resources"] = resources;
+    trial
 }
 
 /// Adds to all other wishes that it is this node. By its name: the label `kubernetes.io/hostname` may
@@ -94,7 +108,7 @@ fn resources(wanted: &Wanted, current: Option<Pod<'_>>) -> Value {
     // Where only a limit is given Kubernetes asks for as much.
     for (name, Quantity(amount)) in given.limits.iter().chain(&given.requests) {
         let before = current
-            .and_then(|pod| pod.object.pointer("/spec/containers/0/resources/requests"))
+            .and_then(|pod| pod.container()?.pointer("/resources/requests"))
             .and_then(|requests| requests.get(name));
         let before = before.map(amount_text).and_then(|it| quantity::thousandths(&it));
         let after = quantity::thousandths(&amount.to_string());

@@ -8,12 +8,15 @@ use serde_json::Value;
 use super::{
     Action, Plan, Step, Wait, apply, external_addresses, is_going, name_of, storage, uid_of,
 };
-use crate::cluster::build::{config, stateful_set};
+use crate::cluster::build::{config, merge, stateful_set};
 use crate::cluster::problem::Problem;
-use crate::cluster::seen::{Seen, annotation, text};
+use crate::cluster::seen::{Seen, annotation, mounted_configs, text};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
 use crate::{names, ownership, same};
+
+/// What `kubectl rollout restart` sets on a pod template.
+const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// What brokers are to start from.
 #[derive(Clone, Debug)]
@@ -28,7 +31,7 @@ impl Origin {
     pub(super) fn of(wanted: &Wanted, seen: &Seen, cluster_id: &str) -> Origin {
         Origin {
             config_map: config::config_map(wanted, seen, cluster_id),
-            stateful_set: stateful_set::stateful_set(wanted, cluster_id),
+            stateful_set: stateful_set(wanted, seen, cluster_id),
         }
     }
 
@@ -42,6 +45,19 @@ impl Origin {
         annotation(pod, names::TEMPLATE_DIGEST)
             == annotation(self.template(), names::TEMPLATE_DIGEST)
     }
+}
+
+/// The set, with the restart that somebody has asked for: it is kept also where the set is made anew.
+fn stateful_set(wanted: &Wanted, seen: &Seen, cluster_id: &str) -> Value {
+    let mut set = stateful_set::stateful_set(wanted, cluster_id);
+    let there = seen.object(Kind::StatefulSet, &name_of(&set));
+    let template = there.and_then(|set| set.pointer("/spec/template"));
+    let mut pods = wanted.brokers().filter_map(|id| seen.pod(&wanted.key.name, id));
+    let last = template.or_else(|| pods.next().map(|pod| pod.object));
+    if let Some(when) = last.and_then(|last| annotation(last, RESTARTED_AT)) {
+        set["spec"]["template"]["metadata"]["annotations"][RESTARTED_AT] = Value::from(when);
+    }
+    set
 }
 
 /// A change of what brokers start from.
@@ -65,7 +81,8 @@ pub(super) fn change(
         return None;
     }
     let step = apply(Kind::ConfigMap, origin.config_map.clone(), seen, plan);
-    if step.is_some() || super::are_pods_refused(seen) {
+    let are_configs_refused = || seen.refused.keys().any(|(kind, _)| *kind == Kind::ConfigMap);
+    if step.is_some() || are_configs_refused() {
         return step.map(tried);
     }
     let name = name_of(&origin.stateful_set);
@@ -75,11 +92,42 @@ pub(super) fn change(
         }
         return apply(Kind::StatefulSet, origin.stateful_set.clone(), seen, plan).map(tried);
     };
+    if mounted_configs(&there["spec"]["template"]).is_some_and(|name| is_lost(seen, name)) {
+        let message = format!(
+            "StatefulSet {name} names configs that somebody has deleted: a broker that stops now \
+             does not start again until what is wanted can be tried"
+        );
+        plan.problems.push(Problem { reason: "ConfigsLost", message });
+    }
     let step = replace(origin, there)
         .or_else(|| apply(Kind::StatefulSet, origin.stateful_set.clone(), seen, plan))
-        .or_else(|| take_back(origin, there, seen, plan))?;
+        .or_else(|| take_back(origin, there, seen, plan));
     let is_untried = !keeps_template(origin, there) && !is_proven(wanted, seen, origin);
-    Some(Change { step, is_untried })
+    let keep = is_untried.then(|| keep_running(origin, there, seen)).flatten();
+    keep.map(tried).or(step.map(|step| Change { step, is_untried }))
+}
+
+fn is_lost(seen: &Seen, config_map: &str) -> bool {
+    seen.object(Kind::ConfigMap, config_map).is_none()
+}
+
+/// The step that has brokers run as they did where somebody has changed how many there are or who
+/// restarts them: that does not wait for a trial of what is wanted.
+fn keep_running(origin: &Origin, there: &Value, seen: &Seen) -> Option<Step> {
+    let (kind, name) = (Kind::StatefulSet, name_of(there));
+    let mut spec = there.get("spec")?.clone();
+    let fields = ["replicas", "updateStrategy"];
+    let wanted = &origin.stateful_set["spec"];
+    let differs = |field: &&str| same::difference(&wanted[*field], &spec[*field]).is_some();
+    let changed = fields.iter().find(|field| differs(field)).filter(|_| !is_going(there))?;
+    let reason = format!("spec.{changed} is not what it is to be");
+    for field in fields {
+        spec[field] = wanted[field].clone();
+    }
+    let mut object = origin.stateful_set.clone();
+    object["spec"] = spec;
+    let is_refused = seen.refusal(kind, &name, &object).is_some();
+    (!is_refused).then_some(Step { action: Action::Apply { kind, name, object }, reason })
 }
 
 /// The step that makes room for a set where the one that is there cannot become it.
@@ -91,11 +139,16 @@ fn replace(origin: &Origin, there: &Value) -> Option<Step> {
     (!is_going(there)).then_some(Step { action, reason })
 }
 
-/// The step that takes out what somebody has added to the set: pods would be made with it.
+/// The step that takes out what somebody has added to the set: pods would be made with it. Labels and
+/// annotations of pods stay, or taking out would restart brokers.
 fn take_back(origin: &Origin, there: &Value, seen: &Seen, plan: &mut Plan) -> Option<Step> {
-    let (kind, name, object) = (Kind::StatefulSet, name_of(there), origin.stateful_set.clone());
-    let reason = ownership::foreign(&object, there).filter(|_| !is_going(there))?;
-    if let Some(words) = seen.refused.get(&(kind, name.clone())) {
+    let (kind, name) = (Kind::StatefulSet, name_of(there));
+    let reason = ownership::foreign(&origin.stateful_set, there).filter(|_| !is_going(there))?;
+    let mut object = origin.stateful_set.clone();
+    let mut metadata = there["spec"]["template"]["metadata"].clone();
+    merge(&mut metadata, object["spec"]["template"]["metadata"].take());
+    object["spec"]["template"]["metadata"] = metadata;
+    if let Some(words) = seen.refusal(kind, &name, &object) {
         let message = format!("{reason}, and cannot be taken back: {words}");
         plan.problems.push(Problem { reason: "Refused", message });
         return None;

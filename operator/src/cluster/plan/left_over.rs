@@ -27,8 +27,11 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Option<Step
     }
     let is_read =
         |name: &str| seen.all(Kind::Pod).any(|(_, pod)| mounted_configs(pod) == Some(name));
+    let prefix = names::config(&wanted.key.name, "");
+    // Earlier versions had one without a digest.
+    let prefix = prefix.trim_end_matches('-');
     let mut configs = seen.all(Kind::ConfigMap).filter(ours);
-    let (name, object) = configs.find(|(name, _)| !is_read(name))?;
+    let (name, object) = configs.find(|(name, _)| name.starts_with(prefix) && !is_read(name))?;
     Some(delete(Kind::ConfigMap, name, object, "no broker reads it any more".to_owned()))
 }
 

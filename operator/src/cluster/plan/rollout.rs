@@ -15,7 +15,7 @@ use crate::cluster::problem::Problem;
 use crate::cluster::seen::{Pod, Run, Seen, mounted_configs, text};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
-use crate::names;
+use crate::{names, ownership};
 
 /// The next restart, or a step towards it; `untried` is a change of what brokers start from that a
 /// trial has to allow first.
@@ -47,7 +47,10 @@ pub(super) fn next(
         };
         let why = outdated_for(wanted, seen, origin, broker, pod, revision);
         let why = why.filter(|_| !is_volume_going(wanted, seen, broker, pod, plan));
-        if let Some(step) = look_at(broker, pod, why.as_deref(), seen, plan) {
+        // A pod is replaced only by what the operator wrote.
+        let is_edited = untried.is_some() && ownership::is_template_edited(set);
+        let replaced_for = why.as_deref().filter(|_| !is_edited);
+        if let Some(step) = look_at(broker, pod, replaced_for, seen, plan) {
             return Some(step);
         }
         if let Some(why) = why.filter(|_| pod.is_ready()) {
@@ -219,7 +222,8 @@ fn is_volume_going(
 
 /// What is new in the template for a pod, in the words of the resource.
 fn template_change(wanted: &Wanted, origin: &Origin, pod: &Value) -> String {
-    let image = text(pod, "/spec/containers/0/image").unwrap_or_default();
+    let image = Pod { object: pod }.container().and_then(|it| text(it, "/image"));
+    let image = image.unwrap_or_default();
     if image != wanted.image {
         return format!("its image is {image} instead of {}", wanted.image);
     }

@@ -14,8 +14,10 @@ use crate::names;
 
 /// How old a trial is that is repeated because its node gave it up.
 const AGAIN_MS: i64 = 60_000;
-/// How long a trial may run: it reads a few files and ends.
-const RUNS_MAX_MS: i64 = 60_000;
+/// How long a trial may take, with the pull of its image: it reads a few files and ends.
+const TAKES_MAX_MS: i64 = 300_000;
+/// With what `millrace-broker check` ends when something is wrong.
+const CHECK_SAYS_NO: i64 = 1;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +56,8 @@ pub(super) fn attempt(
     let object = trial::trial(wanted, files, &what, attempt.broker, attempt.pod);
     let name = names::trial(&wanted.key.name);
     let Some(there) = seen.object(Kind::Pod, &name) else {
+        let is_too_small = seen.refused.contains_key(&(Kind::Pod, name));
+        let object = if is_too_small { trial::with_all_resources(object, wanted) } else { object };
         let step = apply(Kind::Pod, object, seen, plan);
         return step.map_or(Outcome::Waits, |step| {
             let reason = format!(
@@ -86,7 +90,7 @@ fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> O
     let blocked = |reason, words: String| Problem {
         reason,
         message: format!(
-            "broker {broker} stays as it is: {}, but from what is wanted it would not start: {words}",
+            "broker {broker} is left as it is: {}, but from what is wanted it would not start: {words}",
             attempt.why
         ),
     };
@@ -94,29 +98,31 @@ fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> O
         again_ms: again_ms.map(i64::unsigned_abs),
         ..restart(broker, message)
     };
+    if seen.has_succeeded() {
+        return Outcome::Starts;
+    }
     match seen.run() {
-        Run::Succeeded => return Outcome::Starts,
         Run::Failing(reason, words) => {
             let left_ms = given_up(seen).map(|at_ms| at_ms + AGAIN_MS - now_ms);
             if left_ms.is_some_and(|left_ms| left_ms <= 0) {
-                let reason = format!("its node gave it up ({reason}), not the template");
+                let reason =
+                    format!("it was given up ({reason}), which says nothing of the template");
                 return Outcome::Step(delete(Kind::Pod, name, there, reason));
             }
-            plan.problems.push(blocked("RestartBlocked", format!("{reason}: {words}")));
+            plan.problems.push(blocked("RestartBlocked", told(&reason, &words)));
             if left_ms.is_some() {
-                let message = "a trial that its node gave up is repeated".to_owned();
-                plan.waits.push(waiting(message, left_ms));
+                plan.waits
+                    .push(waiting("a trial that was given up is repeated".to_owned(), left_ms));
             }
         }
         Run::Unschedulable(words) => plan.problems.push(blocked("Unschedulable", words)),
-        Run::Coming | Run::Running => {
-            let since = text(there, "/status/containerStatuses/0/state/running/startedAt");
-            let ran_ms = since.and_then(parse_ms).map_or(0, |at_ms| now_ms - at_ms);
-            if ran_ms >= RUNS_MAX_MS {
-                let words = format!("its trial should end at once and runs for {RUNS_MAX_MS} ms");
+        Run::Coming | Run::Running | Run::Succeeded => {
+            let made = seen.text("/metadata/creationTimestamp").and_then(parse_ms);
+            let left_ms = made.map(|at_ms| at_ms + TAKES_MAX_MS - now_ms);
+            if left_ms.is_some_and(|left_ms| left_ms <= 0) {
+                let words = format!("its trial takes longer than {} s", TAKES_MAX_MS / 1_000);
                 plan.problems.push(blocked("RestartBlocked", words));
             } else {
-                let left_ms = since.map(|_| RUNS_MAX_MS - ran_ms);
                 let message = format!("pod {name} tries whether it could start");
                 plan.waits.push(waiting(message, left_ms));
             }
@@ -125,11 +131,23 @@ fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> O
     Outcome::Waits
 }
 
-/// When a trial was made that its node gave up (evicted, shut down, out of memory), in milliseconds
-/// since 1970; none for one that failed by itself.
+fn told(reason: &str, words: &str) -> String {
+    if words.is_empty() { reason.to_owned() } else { format!("{reason}: {words}") }
+}
+
+/// When a trial was made that ended without its own verdict (its node evicted it, went down, ran out
+/// of memory), in milliseconds since 1970; none where `check` itself has said no.
 fn given_up(trial: Pod<'_>) -> Option<i64> {
-    trial.text("/status/reason").filter(|_| trial.text("/status/phase") == Some("Failed"))?;
-    trial.text("/metadata/creationTimestamp").and_then(parse_ms)
+    let statuses = trial.object.pointer("/status/containerStatuses").and_then(Value::as_array);
+    let has_said_no = |status: &Value| {
+        let code = status.pointer("/state/terminated/exitCode");
+        code.is_some_and(|code| code == CHECK_SAYS_NO)
+    };
+    let is_verdict = statuses.is_some_and(|all| all.iter().any(has_said_no))
+        && trial.text("/status/reason").is_none();
+    let is_over = trial.text("/status/phase") == Some("Failed") && !is_verdict;
+    let made = trial.text("/metadata/creationTimestamp").and_then(parse_ms);
+    made.filter(|_| is_over)
 }
 
 /// Notes what the restart of a broker waits for.

@@ -55,11 +55,11 @@ fn what_others_change_is_put_right() {
 fn what_the_api_refuses_is_told_and_the_rest_goes_on() {
     let mut world = World::running(json!({}));
     world.spec = json!({ "storage": { "size": "20Gi" }, "config": { "log.retention.ms": 5 } });
-    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
-    world.seen.refused.insert(claim, "the class does not support resize".to_owned());
+    world.refuses.push((Kind::PersistentVolumeClaim, "the class does not support resize"));
     world.run().check(&expect![[r#"
         next   delete StatefulSet shop, not what belongs to it: spec.volumeClaimTemplates cannot be changed in place; the pods stay as they are
         next   apply StatefulSet shop: it is not there
+        next   apply PersistentVolumeClaim data-shop-0: spec.resources.requests.storage is not what it is to be
         next   set log.retention.ms=5: the brokers have other values than spec.config
         wrong  Refused: PersistentVolumeClaim data-shop-0: the class does not support resize
         wrong  Refused: PersistentVolumeClaim data-shop-0: the class does not support resize
@@ -73,5 +73,44 @@ fn configs_that_brokers_refuse_are_told() {
     world.seen.refused_configs = Some("unknown config".to_owned());
     world.run().check(&expect![[r#"
         wrong  ConfigRefused: the brokers refuse spec.config: unknown config
+    "#]]);
+}
+
+#[test]
+fn a_set_that_is_refused_is_told() {
+    let mut world = World::new(json!({}));
+    world.refuses.push((Kind::StatefulSet, "exceeded quota"));
+    world.run().say("the quota is raised");
+    world.refuses.clear();
+    world.seen.refused.clear();
+    world.run().start().run().told.clear();
+    world.refuses.push((Kind::StatefulSet, "a webhook says no"));
+    world.spec = json!({ "image": "millrace-broker:next" });
+    world.run().trial(json!({ "phase": "Succeeded" })).run().check(&expect![[r#"
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        next   apply StatefulSet shop: its image is millrace-broker:test instead of millrace-broker:next, and a trial has shown that brokers can start from it
+        wrong  Refused: StatefulSet shop: a webhook says no
+    "#]]);
+}
+
+#[test]
+fn replicas_that_somebody_changes_come_back_while_a_change_is_blocked() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "millrace-broker:next" });
+    let waiting = json!({ "waiting": { "reason": "ImagePullBackOff" } });
+    world.run().pod("shop-trial", &waiting).run().told.clear();
+    let set = (Kind::StatefulSet, "shop".to_owned());
+    world.seen.objects.get_mut(&set).unwrap()["spec"]["replicas"] = json!(0);
+    world.run();
+    let set = world.seen.object(Kind::StatefulSet, "shop").unwrap();
+    let container = &set["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        (&set["spec"]["replicas"], &container["image"]),
+        (&json!(1), &json!("millrace-broker:test"))
+    );
+    world.check(&expect![[r#"
+        next   apply StatefulSet shop: spec.replicas is not what it is to be
+        wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff
     "#]]);
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::super::plan;
 use super::world::World;
 use crate::brokers::BrokerSeen;
-use crate::clock;
 use crate::cluster::build::tests::wanted;
+use crate::cluster::seen::Refusal;
 use crate::kind::Kind;
 
 #[test]
@@ -23,7 +23,7 @@ fn a_broker_is_restarted_only_after_a_trial() {
         next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
         -- the image cannot be pulled
-        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
         -- the image is mended
         next   delete Pod shop-trial: it tried something else than what is wanted now
         next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:good; this shows whether it could
@@ -56,11 +56,11 @@ fn a_broker_that_goes_while_a_trial_fails_comes_back_as_it_was() {
         next   apply ConfigMap shop-config-1: it is not there
         next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
-        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
         -- its container crashes
         waits  have broker 0 serve (BrokerNotServing): OOMKilled
         wrong  BrokerFailing: pod shop-0: OOMKilled
-        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
         -- its node is drained
         next   delete Pod shop-trial: it tried something else than what is wanted now
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
@@ -69,7 +69,7 @@ fn a_broker_that_goes_while_a_trial_fails_comes_back_as_it_was() {
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
-        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
+        wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: ImagePullBackOff: not found
         -- Kubernetes makes it anew
         next   delete Pod shop-trial: it tried something else than what is wanted now
         next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
@@ -82,14 +82,14 @@ fn a_trial_that_does_not_end_is_told() {
     let mut world = World::running(json!({}));
     world.spec = json!({ "image": "registry.example/sleeps" });
     world.run().told.clear();
-    let since = clock::show(world.seen.now_ms);
-    let running = json!({ "state": { "running": { "startedAt": since } } });
-    world.trial(json!({ "phase": "Running", "containerStatuses": [running] }));
-    world.run().say("a minute later").seen.now_ms += 60_000;
+    world.trial(
+        json!({ "phase": "Running", "containerStatuses": [{ "state": { "running": {} } }] }),
+    );
+    world.run().say("later").seen.now_ms += 300_000;
     world.run().check(&expect![[r#"
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
-        -- a minute later
-        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of registry.example/sleeps, but from what is wanted it would not start: its trial should end at once and runs for 60000 ms
+        -- later
+        wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of registry.example/sleeps, but from what is wanted it would not start: its trial takes longer than 300 s
     "#]]);
 }
 
@@ -214,9 +214,62 @@ fn a_trial_that_its_node_gave_up_is_repeated() {
     let plan = plan(&wanted(world.spec.clone()), &world.seen);
     world.told += &plan.to_string();
     world.check(&expect![[r#"
-        waits  restart broker 0 (Restarting): a trial that its node gave up is repeated
-        wrong  RestartBlocked: broker 0 stays as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: Evicted: low on memory
+        waits  restart broker 0 (Restarting): a trial that was given up is repeated
+        wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: Evicted: low on memory
         -- a minute later
-        next   delete Pod shop-trial: its node gave it up (Evicted), not the template
+        next   delete Pod shop-trial: it was given up (Evicted), which says nothing of the template
+    "#]]);
+}
+
+#[test]
+fn a_trial_with_containers_of_others_is_judged_by_its_own() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "image": "millrace-broker:next" });
+    let statuses = |code: i64| {
+        json!([
+            { "name": "a-proxy", "state": { "running": {} } },
+            { "name": "broker", "state": { "terminated": { "exitCode": code, "reason": "x" } } },
+        ])
+    };
+    world.run().told.clear();
+    world.trial(json!({ "phase": "Running", "containerStatuses": statuses(1) }));
+    world.run().say("and one that ends well");
+    world.trial(json!({ "phase": "Running", "containerStatuses": statuses(0) }));
+    world.run().check(&expect![[r#"
+        wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: x
+        -- and one that ends well
+        next   apply StatefulSet shop: its image is millrace-broker:test instead of millrace-broker:next, and a trial has shown that brokers can start from it
+        next   delete Pod shop-0: its image is millrace-broker:test instead of millrace-broker:next, and a trial has shown that it can start again
+        next   delete Pod shop-trial: no broker is to be restarted
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+    "#]]);
+}
+
+#[test]
+fn a_trial_that_is_refused_as_too_small_asks_for_all() {
+    let mut world = World::running(json!({ "resources": { "requests": { "cpu": 1 } } }));
+    world.spec =
+        json!({ "image": "millrace-broker:next", "resources": { "requests": { "cpu": 1 } } });
+    world.refuses.push((Kind::Pod, "minimum cpu usage per Container is 100m"));
+    world.run().say("more is allowed");
+    // What was refused is known until the end of a look.
+    world.refuses.clear();
+    world.seen.refused.clear();
+    let name = (Kind::Pod, "shop-trial".to_owned());
+    let refusal = Refusal { object: "the smaller one".to_owned(), words: "too small".to_owned() };
+    world.seen.refused.insert(name, refusal);
+    world.run();
+    let trial = world.seen.object(Kind::Pod, "shop-trial").unwrap();
+    assert_eq!(trial["spec"]["containers"][0]["resources"]["requests"]["cpu"], "1");
+    world.seen.refused.clear();
+    world.run().check(&expect![[r#"
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        wrong  Refused: Pod shop-trial: minimum cpu usage per Container is 100m
+        -- more is allowed
+        next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
     "#]]);
 }

@@ -10,7 +10,7 @@ use super::super::{Action, plan};
 use crate::brokers::BrokerSeen;
 use crate::cluster::build::tests::wanted;
 use crate::cluster::build::{config, external};
-use crate::cluster::seen::Seen;
+use crate::cluster::seen::{Refusal, Seen};
 use crate::kind::Kind;
 use crate::{clock, names};
 
@@ -19,12 +19,14 @@ pub(super) struct World {
     pub seen: Seen,
     pub spec: Value,
     pub told: String,
+    /// What the API refuses, and in which words.
+    pub refuses: Vec<(Kind, &'static str)>,
 }
 
 impl World {
     pub fn new(spec: Value) -> World {
         let seen = Seen { now_ms: 1_764_000_000_000, ..Seen::default() };
-        World { seen, spec, told: String::new() }
+        World { seen, spec, told: String::new(), refuses: Vec::new() }
     }
 
     /// Does all steps that can be done now, and tells them.
@@ -34,6 +36,13 @@ impl World {
             let plan = plan(&wanted, &self.seen);
             self.told += &plan.to_string();
             let Some(step) = plan.step else { return self };
+            if let Action::Apply { kind, name, object } = &step.action
+                && let Some((_, words)) = self.refuses.iter().find(|(of, _)| of == kind)
+            {
+                let refusal = Refusal::of(object, (*words).to_owned());
+                self.seen.refused.insert((*kind, name.clone()), refusal);
+                continue;
+            }
             match step.action {
                 Action::Apply { kind, name, object } | Action::Replace { kind, name, object } => {
                     self.apply(kind, &name, object);
