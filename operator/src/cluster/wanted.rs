@@ -55,6 +55,12 @@ impl Wanted {
         self.internal().map_or(9092, |listener| listener.port)
     }
 
+    /// Whether brokers delete topics at all.
+    pub fn deletes_topics(&self) -> bool {
+        let value = self.file.get("delete.topic.enable");
+        !value.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"))
+    }
+
     /// The listener within Kubernetes.
     pub fn internal(&self) -> Option<&Listener> {
         self.spec.listeners.iter().find(|it| it.kind == ListenerKind::Internal)

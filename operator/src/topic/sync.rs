@@ -97,8 +97,10 @@ pub async fn sync<C: Reach>(
     let mut plan = plan(known);
     let changed = change(context, cluster, &mut admin, &mut plan).await;
     let deleted = match &changed {
-        Ok(()) => delete(context, known, &mut admin, &plan.deletions).await,
-        Err(_) => Ok(()),
+        Ok(()) if sound.wanted.deletes_topics() => {
+            delete(context, known, &mut admin, &plan.deletions).await
+        }
+        Ok(()) | Err(_) => Ok(()),
     };
     let has_foreign_configs = configs::differ(&sound.wanted, &state);
     // What was compared is not needed any more while the API is told of it, which may take long.
