@@ -22,6 +22,8 @@ pub const APPLIED_DIGEST: &str = "millrace.io/applied-digest";
 pub const VOLUME: &str = "data";
 /// The name of the port of probes and metrics; longer than that of any listener.
 pub const HTTP_PORT_NAME: &str = "millrace-http";
+/// The name of the volume of the brokers' configs in their pods.
+pub const CONFIG_VOLUME: &str = "config";
 /// The name of the brokers' container.
 pub const CONTAINER: &str = "broker";
 

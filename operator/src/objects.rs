@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, code};
 use crate::kind::Kind;
 use crate::names::{CLUSTER_LABEL, MANAGER};
+use crate::ownership;
 
 /// The objects of one namespace.
 #[derive(Clone)]
@@ -75,8 +76,8 @@ impl Objects {
         as_value(kind, &written)
     }
 
-    /// Makes the spec of an object what it is to be and nothing else, whoever has set what; who has
-    /// set what is forgotten, too. What the object is then. `there` is what was seen: if it is
+    /// Makes the spec of an object what it is to be and nothing else, whoever has set what; what others
+    /// had of it is noted as nobody's. What the object is then. `there` is what was seen: if it is
     /// another by now, the API refuses with 409.
     ///
     /// # Errors
@@ -90,9 +91,10 @@ impl Objects {
     ) -> Result<Value, Error> {
         let version = there.pointer("/metadata/resourceVersion");
         let spec = wanted.get("spec");
+        let ours = ownership::ours(there);
         let patch = json!([
             { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
-            { "op": "replace", "path": "/metadata/managedFields", "value": [{}] },
+            { "op": "add", "path": "/metadata/managedFields", "value": ours },
             { "op": "replace", "path": "/spec", "value": spec },
         ]);
         let patch = serde_json::from_value(patch)

@@ -78,6 +78,19 @@ pub fn foreign(wanted: &Value, there: &Value) -> Option<String> {
     })
 }
 
+/// What an object notes of what we have applied, and of nobody else: as `managedFields`. Where there is
+/// nothing of ours, what makes the API server forget all: an empty list would change nothing.
+pub fn ours(there: &Value) -> Vec<Value> {
+    let ours: Vec<Value> = entries(there).filter(|entry| is_ours(entry)).cloned().collect();
+    if ours.is_empty() { vec![Value::Object(serde_json::Map::new())] } else { ours }
+}
+
+/// Whether a field is one that we have applied; its path is a pointer into `fieldsV1`.
+pub fn has_applied(there: &Value, field: &str) -> bool {
+    let fields = entries(there).filter(|entry| is_ours(entry)).filter_map(|it| it.get("fieldsV1"));
+    fields.into_iter().any(|fields| fields.pointer(field).is_some())
+}
+
 /// Whether somebody else has set anything in the pods' template but their labels and annotations.
 pub fn is_template_edited(there: &Value) -> bool {
     let path = "/fieldsV1/f:spec/f:template/f:spec";

@@ -64,6 +64,15 @@ pub(crate) fn merge(into: &mut Value, from: Value) {
     }
 }
 
+/// A `StatefulSet` with the labels and annotations that others have put on the pods of one, too: to
+/// take them out would be to restart brokers.
+pub(crate) fn with_pod_metadata_of(there: &Value, mut set: Value) -> Value {
+    let mut metadata = there["spec"]["template"]["metadata"].clone();
+    merge(&mut metadata, set["spec"]["template"]["metadata"].take());
+    set["spec"]["template"]["metadata"] = metadata;
+    set
+}
+
 /// Puts a field in, unless it says nothing.
 fn put(into: &mut Value, name: &str, value: impl serde::Serialize) {
     let value = json!(value);

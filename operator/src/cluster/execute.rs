@@ -4,6 +4,7 @@ use millrace_client::ClientError;
 use millrace_types::ErrorCode;
 use serde_json::Value;
 
+use super::build;
 use super::plan::Action;
 use super::reach;
 use super::seen::{Seen, text};
@@ -108,11 +109,14 @@ async fn apply<C: Reach>(
     // Two ports of one name, perhaps: ours, and one that somebody made of ours.
     if kind == Kind::Service {
         context.metrics.write("patch", kind.name());
-        return objects.overwrite(kind, name, object).await;
+        objects.overwrite(kind, name, object).await?;
+        context.metrics.write("apply", kind.name());
+        return objects.apply(kind, name, object).await;
     }
     if kind == Kind::StatefulSet {
+        let whole = build::with_pod_metadata_of(there, object.clone());
         context.metrics.write("patch", kind.name());
-        objects.replace_spec(kind, name, there, object).await?;
+        objects.replace_spec(kind, name, there, &whole).await?;
         context.metrics.write("apply", kind.name());
         return objects.apply(kind, name, object).await;
     }

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::seen::{Seen, text};
 use super::wanted::Wanted;
 use crate::kind::Kind;
-use crate::{ownership, same};
+use crate::{names, ownership, same};
 
 mod brokers;
 pub mod configs;
@@ -138,10 +138,16 @@ fn next(wanted: &Wanted, seen: &Seen, cluster_id: &str, plan: &mut Plan) -> Opti
     storage::look_after(wanted, seen, cluster_id, plan)
         .or_else(|| {
             let step = rollout::next(wanted, seen, &origin, untried, plan);
-            step.filter(|_| !are_pods_refused(seen))
+            step.filter(|step| !(is_restart(wanted, step) && are_pods_refused(seen)))
         })
         .or_else(|| configs::set(wanted, seen, plan))
         .or_else(|| left_over::next(wanted, seen, &origin))
+}
+
+/// Whether a step takes a broker down.
+fn is_restart(wanted: &Wanted, step: &Step) -> bool {
+    let trial = names::trial(&wanted.key.name);
+    matches!(&step.action, Action::Delete { kind: Kind::Pod, name, .. } if *name != trial)
 }
 
 /// What stands around the brokers.

@@ -92,14 +92,17 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
             let told = Told::of(&cluster, &before, context.clock.now_ms());
             let status = status(&wanted, &seen, &plan, told);
             tell_status(context, &cluster, &status, &plan.problems).await?;
-            let again = plan.waits.iter().filter_map(|wait| wait.again_ms).min();
-            let again = again.map(Duration::from_millis);
-            // What comes of a step is told by a watch; this is for when it is not.
+            let waited_for = plan.waits.iter().filter_map(|wait| wait.again_ms).min();
             let is_stepping = plan.step.is_some() && !wanted.spec.paused;
-            let again = again.or(is_stepping.then_some(STEP_WAITS));
-            // What stood in the way may go without a sign: it need not be ours.
-            let again = again.or(seen.is_anything_refused().then_some(REFUSED_WAITS));
-            let again = again.or(seen.is_anyone_silent().then_some(SILENT_WAITS));
+            let again = [
+                waited_for.map(Duration::from_millis),
+                // What comes of a step is told by a watch; this is for when it is not.
+                is_stepping.then_some(STEP_WAITS),
+                // What stood in the way may go without a sign: it need not be ours.
+                seen.is_anything_refused().then_some(REFUSED_WAITS),
+                seen.is_anyone_silent().then_some(SILENT_WAITS),
+            ];
+            let again = again.into_iter().flatten().min();
             let address = reach::any_broker(&wanted, &seen);
             Ok(Look::Sound(Box::new(Sound { wanted, address, again })))
         }
@@ -132,7 +135,7 @@ async fn work<C: Reach>(
             Done::Refused(words) => match &step.action {
                 Action::Apply { kind, name, object } | Action::Replace { kind, name, object } => {
                     let refusal = Refusal::of(object, words);
-                    seen.refused.insert((*kind, name.clone()), refusal);
+                    seen.refused.entry((*kind, name.clone())).or_default().push(refusal);
                 }
                 Action::SetConfigs(_) => seen.refused_configs = Some(words),
                 Action::Delete { uid, .. } | Action::Release { uid, .. } => {

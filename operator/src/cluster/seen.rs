@@ -22,7 +22,7 @@ pub struct Seen {
     /// What brokers said, by their number; nothing of those that could not be asked.
     pub brokers: BTreeMap<i32, BrokerSeen>,
     /// What the API refused while this was worked on, by kind and name.
-    pub refused: BTreeMap<(Kind, String), Refusal>,
+    pub refused: BTreeMap<(Kind, String), Vec<Refusal>>,
     /// The same for what was to be deleted, by uid.
     pub refused_deletes: BTreeMap<String, String>,
     /// The brokers' words if they refused configs while this was worked on.
@@ -48,9 +48,10 @@ impl Refusal {
 impl Seen {
     /// The API's words about this very object, if it was refused.
     pub fn refusal(&self, kind: Kind, name: &str, object: &Value) -> Option<&str> {
-        let refusal = self.refused.get(&(kind, name.to_owned()))?;
-        let is_this = refusal.object == names::digest(&object.to_string());
-        is_this.then_some(refusal.words.as_str())
+        let refusals = self.refused.get(&(kind, name.to_owned()))?;
+        let digest = names::digest(&object.to_string());
+        let refusal = refusals.iter().find(|refusal| refusal.object == digest)?;
+        Some(refusal.words.as_str())
     }
 
     /// An object by kind and name.
@@ -123,7 +124,8 @@ pub fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
 /// The `ConfigMap` that a pod, or a template of one, reads its configs from.
 pub fn mounted_configs(pod: &Value) -> Option<&str> {
     let volumes = pod.pointer("/spec/volumes")?.as_array()?;
-    volumes.iter().find_map(|volume| text(volume, "/configMap/name"))
+    let ours = volumes.iter().find(|volume| text(volume, "/name") == Some(names::CONFIG_VOLUME))?;
+    text(ours, "/configMap/name")
 }
 
 /// A pod, read with care: any of it may be missing.
@@ -197,10 +199,15 @@ impl<'a> Pod<'a> {
         ours(self.object.pointer("/spec/containers"))
     }
 
+    /// What is known of our container.
+    pub fn container_status(self) -> Option<&'a Value> {
+        ours(self.object.pointer("/status/containerStatuses"))
+    }
+
     /// Whether our container has ended well and is not started again.
     pub fn has_succeeded(self) -> bool {
-        let status = ours(self.object.pointer("/status/containerStatuses"));
-        let code = status.and_then(|status| status.pointer("/state/terminated/exitCode"));
+        let code =
+            self.container_status().and_then(|status| status.pointer("/state/terminated/exitCode"));
         self.text("/status/phase") == Some("Succeeded") || code.is_some_and(|code| code == 0)
     }
 
@@ -232,7 +239,7 @@ impl<'a> Pod<'a> {
         {
             return Run::Unschedulable(text(scheduled, "/message").unwrap_or_default().to_owned());
         }
-        let Some(container) = ours(self.object.pointer("/status/containerStatuses")) else {
+        let Some(container) = self.container_status() else {
             return Run::Coming;
         };
         if let Some(ended) = container.pointer("/state/terminated") {

@@ -4,10 +4,10 @@
 use futures::FutureExt;
 use serde_json::{Value, json};
 
-use crate::support::World;
 use crate::support::history::{Allowed, ONE_RESTART, PEACE};
 use crate::support::scenario::{Act, Scenario, survives_crashes};
 use crate::support::small::{is_ready, small};
+use crate::support::{Operator, World};
 
 /// A child object that somebody deletes comes back.
 fn comes_back(delete: Act, restarts: usize) {
@@ -164,6 +164,31 @@ fn what_is_put_beside_ours_goes() {
         },
         0,
     );
+}
+
+/// The second time it is seen as well as the first.
+#[tokio::test(start_paused = true)]
+async fn what_is_put_beside_ours_again_and_again_goes() {
+    let world = World::new(1).await;
+    let _operator = Operator::start(&world);
+    small(&world).await;
+    world.until("ready", is_ready).await;
+    let pod = world.get("Pod", "c-0")["metadata"]["uid"].clone();
+    for _ in 0..3 {
+        let patch = json!({ "spec": { "template": { "spec": { "hostNetwork": true } } } });
+        edit_child(&world, "StatefulSet", "c", patch).await;
+        world
+            .until("taken back", |it| {
+                let set = it.get("StatefulSet", "c");
+                is_ready(it) && set["spec"]["template"]["spec"]["hostNetwork"].is_null()
+            })
+            .await;
+        world.settle().await;
+        let set = world.get("StatefulSet", "c");
+        let entries = set["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        assert!(entries.iter().any(|it| it["operation"] == "Apply"), "{entries:?}");
+    }
+    assert_eq!(world.get("Pod", "c-0")["metadata"]["uid"], pod, "the broker was left alone");
 }
 
 /// `kubectl rollout restart`: an annotation of the template, which is nobody's field but the user's.

@@ -80,7 +80,7 @@ pub fn container(wanted: &Wanted, command: &str, broker: &str) -> Value {
             "readOnlyRootFilesystem": true,
             "capabilities": { "drop": ["ALL"] },
         },
-        "volumeMounts": [{ "name": "config", "mountPath": CONFIG_PATH, "readOnly": true }],
+        "volumeMounts": [{ "name": names::CONFIG_VOLUME, "mountPath": CONFIG_PATH, "readOnly": true }],
     });
     put(&mut container, "imagePullPolicy", wanted.spec.image_pull_policy);
     container
@@ -123,7 +123,7 @@ pub fn amounts(given: &BTreeMap<String, Quantity>) -> BTreeMap<String, String> {
 
 /// The volume with the configs of a `ConfigMap`.
 pub fn config_volume(config_map: &str) -> Value {
-    json!({ "name": "config", "configMap": { "name": config_map } })
+    json!({ "name": names::CONFIG_VOLUME, "configMap": { "name": config_map } })
 }
 
 /// What a broker learns of its pod. `MILLRACE_POD_ZONE` is empty before Kubernetes 1.35, which first

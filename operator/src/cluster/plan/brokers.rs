@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     Action, Plan, Step, Wait, apply, external_addresses, is_going, name_of, storage, uid_of,
 };
-use crate::cluster::build::{config, merge, stateful_set};
+use crate::cluster::build::{config, stateful_set, with_pod_metadata_of};
 use crate::cluster::problem::Problem;
 use crate::cluster::seen::{Seen, annotation, mounted_configs, text};
 use crate::cluster::wanted::Wanted;
@@ -47,13 +47,16 @@ impl Origin {
     }
 }
 
-/// The set, with the restart that somebody has asked for: it is kept also where the set is made anew.
+/// The set. Where it is made anew it has the restart that somebody has asked for, as the pods say.
 fn stateful_set(wanted: &Wanted, seen: &Seen, cluster_id: &str) -> Value {
     let mut set = stateful_set::stateful_set(wanted, cluster_id);
-    let there = seen.object(Kind::StatefulSet, &name_of(&set));
-    let template = there.and_then(|set| set.pointer("/spec/template"));
+    let field = "/f:spec/f:template/f:metadata/f:annotations/f:kubectl.kubernetes.io~1restartedAt";
     let mut pods = wanted.brokers().filter_map(|id| seen.pod(&wanted.key.name, id));
-    let last = template.or_else(|| pods.next().map(|pod| pod.object));
+    let last = match seen.object(Kind::StatefulSet, &name_of(&set)) {
+        None => pods.next().map(|pod| pod.object),
+        Some(there) if ownership::has_applied(there, field) => there.pointer("/spec/template"),
+        Some(_) => None,
+    };
     if let Some(when) = last.and_then(|last| annotation(last, RESTARTED_AT)) {
         set["spec"]["template"]["metadata"]["annotations"][RESTARTED_AT] = Value::from(when);
     }
@@ -103,7 +106,14 @@ pub(super) fn change(
         .or_else(|| apply(Kind::StatefulSet, origin.stateful_set.clone(), seen, plan))
         .or_else(|| take_back(origin, there, seen, plan));
     let is_untried = !keeps_template(origin, there) && !is_proven(wanted, seen, origin);
-    let keep = is_untried.then(|| keep_running(origin, there, seen)).flatten();
+    if is_untried && ownership::is_template_edited(there) {
+        let message = format!(
+            "somebody has edited the pod template of StatefulSet {name}: a broker that stops now \
+             comes back from that, until what is wanted has been tried"
+        );
+        plan.problems.push(Problem { reason: "TemplateEdited", message });
+    }
+    let keep = is_untried.then(|| keep_running(origin, there, seen, plan)).flatten();
     keep.map(tried).or(step.map(|step| Change { step, is_untried }))
 }
 
@@ -113,7 +123,7 @@ fn is_lost(seen: &Seen, config_map: &str) -> bool {
 
 /// The step that has brokers run as they did where somebody has changed how many there are or who
 /// restarts them: that does not wait for a trial of what is wanted.
-fn keep_running(origin: &Origin, there: &Value, seen: &Seen) -> Option<Step> {
+fn keep_running(origin: &Origin, there: &Value, seen: &Seen, plan: &mut Plan) -> Option<Step> {
     let (kind, name) = (Kind::StatefulSet, name_of(there));
     let mut spec = there.get("spec")?.clone();
     let fields = ["replicas", "updateStrategy"];
@@ -126,8 +136,12 @@ fn keep_running(origin: &Origin, there: &Value, seen: &Seen) -> Option<Step> {
     }
     let mut object = origin.stateful_set.clone();
     object["spec"] = spec;
-    let is_refused = seen.refusal(kind, &name, &object).is_some();
-    (!is_refused).then_some(Step { action: Action::Apply { kind, name, object }, reason })
+    if let Some(words) = seen.refusal(kind, &name, &object) {
+        let message = format!("{reason}, and cannot be put right: {words}");
+        plan.problems.push(Problem { reason: "Refused", message });
+        return None;
+    }
+    Some(Step { action: Action::Apply { kind, name, object }, reason })
 }
 
 /// The step that makes room for a set where the one that is there cannot become it.
@@ -144,10 +158,7 @@ fn replace(origin: &Origin, there: &Value) -> Option<Step> {
 fn take_back(origin: &Origin, there: &Value, seen: &Seen, plan: &mut Plan) -> Option<Step> {
     let (kind, name) = (Kind::StatefulSet, name_of(there));
     let reason = ownership::foreign(&origin.stateful_set, there).filter(|_| !is_going(there))?;
-    let mut object = origin.stateful_set.clone();
-    let mut metadata = there["spec"]["template"]["metadata"].clone();
-    merge(&mut metadata, object["spec"]["template"]["metadata"].take());
-    object["spec"]["template"]["metadata"] = metadata;
+    let object = with_pod_metadata_of(there, origin.stateful_set.clone());
     if let Some(words) = seen.refusal(kind, &name, &object) {
         let message = format!("{reason}, and cannot be taken back: {words}");
         plan.problems.push(Problem { reason: "Refused", message });

@@ -29,9 +29,12 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Option<Step
         |name: &str| seen.all(Kind::Pod).any(|(_, pod)| mounted_configs(pod) == Some(name));
     let prefix = names::config(&wanted.key.name, "");
     // Earlier versions had one without a digest.
-    let prefix = prefix.trim_end_matches('-');
+    let is_made_by_us = |name: &str| match name.strip_prefix(&prefix) {
+        Some(digest) => digest.len() == 16 && digest.bytes().all(|it| it.is_ascii_hexdigit()),
+        None => name == prefix.trim_end_matches('-'),
+    };
     let mut configs = seen.all(Kind::ConfigMap).filter(ours);
-    let (name, object) = configs.find(|(name, _)| name.starts_with(prefix) && !is_read(name))?;
+    let (name, object) = configs.find(|(name, _)| is_made_by_us(name) && !is_read(name))?;
     Some(delete(Kind::ConfigMap, name, object, "no broker reads it any more".to_owned()))
 }
 

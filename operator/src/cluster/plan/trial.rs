@@ -12,12 +12,12 @@ use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
 use crate::names;
 
-/// How old a trial is that is repeated because its node gave it up.
-const AGAIN_MS: i64 = 60_000;
+/// How long after its end a trial is repeated that was given up.
+const AGAIN_MS: i64 = 300_000;
 /// How long a trial may take, with the pull of its image: it reads a few files and ends.
 const TAKES_MAX_MS: i64 = 300_000;
-/// With what `millrace-broker check` ends when something is wrong.
-const CHECK_SAYS_NO: i64 = 1;
+/// From this on exit codes tell that something else has ended a program, or not started it.
+const KILLED: i64 = 128;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +105,7 @@ fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> O
         Run::Failing(reason, words) => {
             let left_ms = given_up(seen).map(|at_ms| at_ms + AGAIN_MS - now_ms);
             if left_ms.is_some_and(|left_ms| left_ms <= 0) {
+                plan.problems.push(blocked("RestartBlocked", told(&reason, &words)));
                 let reason =
                     format!("it was given up ({reason}), which says nothing of the template");
                 return Outcome::Step(delete(Kind::Pod, name, there, reason));
@@ -135,19 +136,17 @@ fn told(reason: &str, words: &str) -> String {
     if words.is_empty() { reason.to_owned() } else { format!("{reason}: {words}") }
 }
 
-/// When a trial was made that ended without its own verdict (its node evicted it, went down, ran out
-/// of memory), in milliseconds since 1970; none where `check` itself has said no.
+/// When a trial ended without its own verdict (its node evicted it, went down, ran out of memory), in
+/// milliseconds since 1970; none where its program has said no, or is none.
 fn given_up(trial: Pod<'_>) -> Option<i64> {
-    let statuses = trial.object.pointer("/status/containerStatuses").and_then(Value::as_array);
-    let has_said_no = |status: &Value| {
-        let code = status.pointer("/state/terminated/exitCode");
-        code.is_some_and(|code| code == CHECK_SAYS_NO)
-    };
-    let is_verdict = statuses.is_some_and(|all| all.iter().any(has_said_no))
-        && trial.text("/status/reason").is_none();
-    let is_over = trial.text("/status/phase") == Some("Failed") && !is_verdict;
-    let made = trial.text("/metadata/creationTimestamp").and_then(parse_ms);
-    made.filter(|_| is_over)
+    let ended = trial.container_status().and_then(|status| status.pointer("/state/terminated"));
+    let code = ended.and_then(|ended| ended.get("exitCode")?.as_i64());
+    let is_killed = code.is_some_and(|code| code >= KILLED);
+    let is_evicted = trial.text("/status/reason").is_some()
+        || (code.is_none() && trial.text("/status/phase") == Some("Failed"));
+    let at = ended.and_then(|ended| text(ended, "/finishedAt"));
+    let at = at.or_else(|| trial.text("/metadata/creationTimestamp")).and_then(parse_ms);
+    at.filter(|_| is_killed || is_evicted)
 }
 
 /// Notes what the restart of a broker waits for.

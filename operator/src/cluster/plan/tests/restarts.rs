@@ -210,14 +210,15 @@ fn a_trial_that_its_node_gave_up_is_repeated() {
     world.spec = json!({ "image": "millrace-broker:next" });
     world.run().told.clear();
     world.trial(json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" }));
-    world.run().say("a minute later").seen.now_ms += 60_000;
+    world.run().say("later").seen.now_ms += 300_000;
     let plan = plan(&wanted(world.spec.clone()), &world.seen);
     world.told += &plan.to_string();
     world.check(&expect![[r#"
         waits  restart broker 0 (Restarting): a trial that was given up is repeated
         wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: Evicted: low on memory
-        -- a minute later
+        -- later
         next   delete Pod shop-trial: it was given up (Evicted), which says nothing of the template
+        wrong  RestartBlocked: broker 0 is left as it is: its image is millrace-broker:test instead of millrace-broker:next, but from what is wanted it would not start: Evicted: low on memory
     "#]]);
 }
 
@@ -258,7 +259,7 @@ fn a_trial_that_is_refused_as_too_small_asks_for_all() {
     world.seen.refused.clear();
     let name = (Kind::Pod, "shop-trial".to_owned());
     let refusal = Refusal { object: "the smaller one".to_owned(), words: "too small".to_owned() };
-    world.seen.refused.insert(name, refusal);
+    world.seen.refused.insert(name, vec![refusal]);
     world.run();
     let trial = world.seen.object(Kind::Pod, "shop-trial").unwrap();
     assert_eq!(trial["spec"]["containers"][0]["resources"]["requests"]["cpu"], "1");

@@ -40,7 +40,7 @@ impl World {
                 && let Some((_, words)) = self.refuses.iter().find(|(of, _)| of == kind)
             {
                 let refusal = Refusal::of(object, (*words).to_owned());
-                self.seen.refused.insert((*kind, name.clone()), refusal);
+                self.seen.refused.entry((*kind, name.clone())).or_default().push(refusal);
                 continue;
             }
             match step.action {
