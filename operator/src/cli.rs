@@ -14,10 +14,10 @@ pub struct Cli {
     /// The brokers' image where a Cluster does not say.
     #[arg(long, env = "MILLRACE_BROKER_IMAGE")]
     pub broker_image: Option<String>,
-    /// Leaves the group of brokers' volumes to the platform: OpenShift gives each namespace its own,
-    /// and refuses others. Without it the group is 65532, the image's.
-    #[arg(long, env = "MILLRACE_LEAVE_VOLUME_GROUP")]
-    pub leave_volume_group: bool,
+    /// Leaves brokers' users and groups to the platform: OpenShift gives each namespace its own, and
+    /// refuses others. Without it they are 65532.
+    #[arg(long, env = "MILLRACE_LEAVE_USERS")]
+    pub leave_users: bool,
     /// Where /livez, /readyz and /metrics are served; `[::]` is every address, IPv4's too.
     #[arg(long, env = "MILLRACE_HTTP", default_value = "[::]:8080")]
     pub http: SocketAddr,

@@ -31,8 +31,8 @@ pub struct Options {
     pub namespaces: Vec<String>,
     /// The brokers' image where a cluster does not say.
     pub broker_image: String,
-    /// Whether the group of brokers' volumes is left to the platform.
-    pub leaves_volume_group: bool,
+    /// Whether brokers' users and groups are left to the platform.
+    pub leaves_users: bool,
     /// How long nothing may be looked at though nothing was seen to change.
     pub resync: Duration,
     /// How often all is listed anew though no watch broke: what a watch left out shows then.
@@ -48,7 +48,7 @@ impl Default for Options {
         Options {
             namespaces: Vec::new(),
             broker_image: concat!("millrace-broker:", env!("CARGO_PKG_VERSION")).to_owned(),
-            leaves_volume_group: false,
+            leaves_users: false,
             resync: Duration::from_secs(300),
             relist: Duration::from_secs(1_800),
             compare_topics: Duration::from_secs(5),

@@ -1,9 +1,10 @@
 //! What only a process of its own does: flags, logs, signals, the way to Kubernetes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use kube::Client;
+use kube::{Client, Config};
 use millrace_client::Tcp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,9 @@ pub fn log(cli: &Cli) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How long the API may say nothing on a connection.
+const API_SILENT_MAX: Duration = Duration::from_secs(300);
+
 /// Runs the operator until a signal ends it.
 ///
 /// # Errors
@@ -38,7 +42,11 @@ pub fn log(cli: &Cli) -> anyhow::Result<()> {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     end_by_signal(&stop)?;
-    let client = Client::try_default().await.context("cannot find the API of Kubernetes")?;
+    let mut config = Config::infer().await.context("cannot find the API of Kubernetes")?;
+    // Longer than any watch is silent. An API server that dies over an answer must not hold up a look
+    // for ever.
+    config.read_timeout = Some(API_SILENT_MAX);
+    let client = Client::try_from(config).context("cannot reach the API of Kubernetes")?;
     let metrics = Arc::new(Metrics::default());
     let (address, _) = health::serve(cli.http, Arc::clone(&metrics), stop.clone())
         .await
@@ -48,7 +56,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let options = Options {
         namespaces: cli.namespaces,
         broker_image: cli.broker_image.unwrap_or(defaults.broker_image),
-        leaves_volume_group: cli.leave_volume_group,
+        leaves_users: cli.leave_users,
         ..defaults
     };
     let clock = Clock::System;

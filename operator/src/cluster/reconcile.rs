@@ -84,8 +84,8 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
             Ok(Look::Refused)
         }
         Ok(wanted) => {
-            let is_volume_group_set = !context.options.leaves_volume_group;
-            let wanted = Wanted { is_volume_group_set, ..wanted };
+            let are_users_set = !context.options.leaves_users;
+            let wanted = Wanted { are_users_set, ..wanted };
             observe::claims(context, &wanted, &mut seen).await?;
             observe::brokers(context, &wanted, &mut seen).await;
             let plan = work(context, &cluster, &wanted, &mut seen).await?;

@@ -36,8 +36,8 @@ pub struct Wanted {
     pub spec: ClusterSpec,
     /// The brokers' image.
     pub image: String,
-    /// Whether brokers' volumes get a group of our choice; else the platform chooses.
-    pub is_volume_group_set: bool,
+    /// Whether brokers get a user and a group of our choice; else the platform chooses.
+    pub are_users_set: bool,
     /// The configs that a broker reads when it starts.
     pub file: Values,
     /// The configs that are set while brokers run.
@@ -102,7 +102,7 @@ pub fn validate(cluster: &Cluster, default_image: &str) -> Result<Wanted, Vec<Pr
         uid: cluster.metadata.uid.clone().unwrap_or_default(),
         image: spec.image.clone().unwrap_or_else(|| default_image.to_owned()),
         spec,
-        is_volume_group_set: true,
+        are_users_set: true,
         file,
         dynamic,
     })

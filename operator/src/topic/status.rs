@@ -57,7 +57,7 @@ pub async fn tell<C: Reach>(
     let failed = failures.len();
     let refused = failures.iter().filter(|error| error.is_refusal()).count();
     let Some(error) = failures.pop() else { return Ok(false) };
-    if answers + refused == 0 && failed >= MANY {
+    if answers == 0 && failed >= MANY {
         return Err(error);
     }
     tracing::warn!(

@@ -12,9 +12,9 @@ use super::put;
 use crate::cluster::wanted::Wanted;
 use crate::names::{self, HTTP_PORT_NAME};
 
-/// The group that brokers write to their volumes as. Their user is the image's own, a number, so
-/// that a platform may choose another.
-const VOLUME_GROUP: i64 = 65_532;
+/// Who brokers run and write to their volumes as, whatever their image says: another image must find
+/// its volume writable. Left out where the platform chooses.
+const USER: i64 = 65_532;
 /// Where the configs are in a pod.
 const CONFIG_PATH: &str = "/etc/millrace";
 
@@ -52,8 +52,10 @@ pub fn common(wanted: &Wanted) -> Value {
             "seccompProfile": { "type": "RuntimeDefault" },
         },
     });
-    let group = wanted.is_volume_group_set.then_some(VOLUME_GROUP);
-    put(&mut spec["securityContext"], "fsGroup", group);
+    let user = wanted.are_users_set.then_some(USER);
+    for field in ["runAsUser", "runAsGroup", "fsGroup"] {
+        put(&mut spec["securityContext"], field, user);
+    }
     put(&mut spec, "nodeSelector", &pod.node_selector);
     put(&mut spec, "tolerations", &pod.tolerations);
     put(&mut spec, "priorityClassName", &pod.priority_class_name);

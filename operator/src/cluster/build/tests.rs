@@ -156,12 +156,12 @@ fn brokers_that_outlive_their_resource_have_no_owner() {
 
 #[test]
 fn a_platform_may_choose_users_and_groups() {
-    for (is_volume_group_set, group) in [(true, json!(65_532)), (false, Value::Null)] {
-        let wanted = Wanted { is_volume_group_set, ..wanted(json!({})) };
+    for (are_users_set, group) in [(true, json!(65_532)), (false, Value::Null)] {
+        let wanted = Wanted { are_users_set, ..wanted(json!({})) };
         let set = stateful_set::stateful_set(&wanted, "id");
         let security = &set["spec"]["template"]["spec"]["securityContext"];
         assert_eq!(security["runAsNonRoot"], json!(true));
-        assert_eq!(security["runAsUser"], Value::Null);
+        assert_eq!(security["runAsUser"], group);
         assert_eq!(security["fsGroup"], group);
     }
 }
