@@ -90,10 +90,7 @@ pub fn container(wanted: &Wanted, command: &str, broker: &str) -> Value {
 
 fn broker(wanted: &Wanted) -> Value {
     let mut container = container(wanted, "start", "$(MILLRACE_POD_INDEX)");
-    let mut resources = json!({});
-    put(&mut resources, "requests", amounts(&wanted.spec.resources.requests));
-    put(&mut resources, "limits", amounts(&wanted.spec.resources.limits));
-    put(&mut container, "resources", resources);
+    put(&mut container, "resources", resources(wanted));
     let listeners = wanted.spec.listeners.iter();
     let mut ports: Vec<Value> =
         listeners.map(|it| json!({ "name": it.name, "containerPort": it.port })).collect();
@@ -116,6 +113,14 @@ fn broker(wanted: &Wanted) -> Value {
         "httpGet": get("/readyz"), "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3,
     });
     container
+}
+
+/// What a broker asks for, and what it may take.
+pub fn resources(wanted: &Wanted) -> Value {
+    let mut resources = json!({});
+    put(&mut resources, "requests", amounts(&wanted.spec.resources.requests));
+    put(&mut resources, "limits", amounts(&wanted.spec.resources.limits));
+    resources
 }
 
 /// Amounts as texts, which is what Kubernetes makes of them.

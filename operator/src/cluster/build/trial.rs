@@ -66,10 +66,7 @@ pub fn trial(
 
 /// A trial that asks for all that a broker does: where rules of the namespace want no less.
 pub fn with_all_resources(mut trial: Value, wanted: &Wanted) -> Value {
-    let mut resources = json!({});
-    put(&mut resources, "requests", amounts(&wanted.spec.resources.requests));
-    put(&mut resources, "limits", amounts(&wanted.spec.resources.limits));
-    trial["spec"]["containers"][0]["resources"] = resources;
+    trial["spec"]["containers"][0]["resources"] = pod::resources(wanted);
     trial
 }
 

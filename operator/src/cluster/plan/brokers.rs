@@ -10,7 +10,7 @@ use super::{
 };
 use crate::cluster::build::{config, stateful_set, with_pod_metadata_of};
 use crate::cluster::problem::Problem;
-use crate::cluster::seen::{Seen, annotation, mounted_configs, text};
+use crate::cluster::seen::{Seen, annotation, mounted_configs};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
 use crate::{names, ownership, same};
@@ -136,12 +136,20 @@ fn keep_running(origin: &Origin, there: &Value, seen: &Seen, plan: &mut Plan) ->
     }
     let mut object = origin.stateful_set.clone();
     object["spec"] = spec;
-    if let Some(words) = seen.refusal(kind, &name, &object) {
-        let message = format!("{reason}, and cannot be put right: {words}");
-        plan.problems.push(Problem { reason: "Refused", message });
+    if is_refused(seen, &object, &format!("{reason}, and cannot be put right"), plan) {
         return None;
     }
     Some(Step { action: Action::Apply { kind, name, object }, reason })
+}
+
+/// Whether the API has refused this very set; if so it is told, after `what`.
+fn is_refused(seen: &Seen, object: &Value, what: &str, plan: &mut Plan) -> bool {
+    let words = seen.refusal(Kind::StatefulSet, &name_of(object), object);
+    let told =
+        words.map(|words| Problem { reason: "Refused", message: format!("{what}: {words}") });
+    let is_refused = told.is_some();
+    plan.problems.extend(told);
+    is_refused
 }
 
 /// The step that makes room for a set where the one that is there cannot become it.
@@ -159,9 +167,7 @@ fn take_back(origin: &Origin, there: &Value, seen: &Seen, plan: &mut Plan) -> Op
     let (kind, name) = (Kind::StatefulSet, name_of(there));
     let reason = ownership::foreign(&origin.stateful_set, there).filter(|_| !is_going(there))?;
     let object = with_pod_metadata_of(there, origin.stateful_set.clone());
-    if let Some(words) = seen.refusal(kind, &name, &object) {
-        let message = format!("{reason}, and cannot be taken back: {words}");
-        plan.problems.push(Problem { reason: "Refused", message });
+    if is_refused(seen, &object, &format!("{reason}, and cannot be taken back"), plan) {
         return None;
     }
     Some(Step { action: Action::Replace { kind, name, object }, reason })
@@ -187,7 +193,7 @@ fn is_volume_going(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> bool {
     let claims = wanted.brokers().map(|broker| names::claim(&wanted.key.name, broker));
     let mut going = claims.filter(|name| {
         let claim = seen.object(Kind::PersistentVolumeClaim, name);
-        claim.is_some_and(|claim| text(claim, "/metadata/deletionTimestamp").is_some())
+        claim.is_some_and(is_going)
     });
     let Some(name) = going.next() else { return false };
     plan.waits.push(Wait {

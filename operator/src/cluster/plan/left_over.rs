@@ -16,10 +16,11 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Option<Step
     if !has_settled(wanted, seen, origin) {
         return None;
     }
+    let wanted_names = names_of_wanted(wanted, seen, origin);
     let ours = |(name, object): &(&str, &Value)| {
         label(object, "app.kubernetes.io/managed-by") == Some(names::MANAGER)
             && !seen.refused_deletes.contains_key(&uid_of(object))
-            && !names_of_wanted(wanted, seen, origin).iter().any(|wanted| wanted == name)
+            && !wanted_names.iter().any(|wanted| wanted == name)
     };
     if let Some((name, object)) = seen.all(Kind::Service).find(ours) {
         let reason = "no listener needs it any more".to_owned();

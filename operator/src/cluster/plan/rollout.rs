@@ -39,6 +39,8 @@ pub(super) fn next(
         return None;
     }
     let revision = text(set, "/status/updateRevision").unwrap_or_default();
+    // A pod is replaced only by what the operator wrote.
+    let is_edited = untried.is_some() && ownership::is_template_edited(set);
     let mut outdated = None;
     for broker in wanted.brokers() {
         let Some(pod) = seen.pod(cluster, broker) else {
@@ -47,8 +49,6 @@ pub(super) fn next(
         };
         let why = outdated_for(wanted, seen, origin, broker, pod, revision);
         let why = why.filter(|_| !is_volume_going(wanted, seen, broker, pod, plan));
-        // A pod is replaced only by what the operator wrote.
-        let is_edited = untried.is_some() && ownership::is_template_edited(set);
         let replaced_for = why.as_deref().filter(|_| !is_edited);
         if let Some(step) = look_at(broker, pod, replaced_for, seen, plan) {
             return Some(step);
@@ -133,8 +133,7 @@ fn look_at(
     }
     let name = pod.text("/metadata/name").unwrap_or_default();
     let (reason, message) = match pod.run() {
-        Run::Failing(reason, words) if words.is_empty() => ("BrokerFailing", reason),
-        Run::Failing(reason, words) => ("BrokerFailing", format!("{reason}: {words}")),
+        Run::Failing(reason, words) => ("BrokerFailing", trial::told(&reason, &words)),
         Run::Unschedulable(words) => ("Unschedulable", words),
         Run::Coming => {
             wait_for(broker, "its pod is on its way", None, plan);

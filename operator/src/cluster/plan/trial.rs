@@ -103,14 +103,13 @@ fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> O
     }
     match seen.run() {
         Run::Failing(reason, words) => {
+            plan.problems.push(blocked("RestartBlocked", told(&reason, &words)));
             let left_ms = given_up(seen).map(|at_ms| at_ms + AGAIN_MS - now_ms);
             if left_ms.is_some_and(|left_ms| left_ms <= 0) {
-                plan.problems.push(blocked("RestartBlocked", told(&reason, &words)));
                 let reason =
                     format!("it was given up ({reason}), which says nothing of the template");
                 return Outcome::Step(delete(Kind::Pod, name, there, reason));
             }
-            plan.problems.push(blocked("RestartBlocked", told(&reason, &words)));
             if left_ms.is_some() {
                 plan.waits
                     .push(waiting("a trial that was given up is repeated".to_owned(), left_ms));
@@ -132,7 +131,8 @@ fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> O
     Outcome::Waits
 }
 
-fn told(reason: &str, words: &str) -> String {
+/// Why a container does not run, in one text.
+pub(super) fn told(reason: &str, words: &str) -> String {
     if words.is_empty() { reason.to_owned() } else { format!("{reason}: {words}") }
 }
 
