@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kube::Client;
 use millrace_client::Connect;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -22,6 +23,30 @@ pub struct Context<C> {
     pub options: Options,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// Who may work with the API at the moment.
+    pub turns: Turns,
+}
+
+/// How many clusters are looked at at once.
+const LOOKS_MAX: usize = 16;
+
+/// Turns at the API: however many clusters there are, a few are looked at at once. Who waits for a
+/// broker does not take one, so that those that are silent hold up nobody.
+#[derive(Debug)]
+pub struct Turns(Semaphore);
+
+impl Turns {
+    /// Waits for a turn; it is over when dropped.
+    pub async fn take(&self) -> impl Sized {
+        // Never closed, so there always is one.
+        self.0.acquire().await
+    }
+}
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns(Semaphore::new(LOOKS_MAX))
+    }
 }
 
 /// How the operator was started.

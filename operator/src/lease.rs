@@ -57,6 +57,23 @@ struct Seen {
     since: Instant,
 }
 
+impl Seen {
+    /// Whether this is the very state that was seen.
+    fn is(&self, lease: &Lease) -> bool {
+        self.lease.metadata.uid == lease.metadata.uid
+            && self.lease.metadata.resource_version == lease.metadata.resource_version
+    }
+
+    /// Whether its holder may act still.
+    fn is_held(&self) -> bool {
+        let Some(spec) = &self.lease.spec else { return false };
+        let holds = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok());
+        let holds = holds.map_or(HOLDS, Duration::from_secs);
+        spec.holder_identity.as_ref().is_some_and(|it| !it.is_empty())
+            && self.since.elapsed() <= holds
+    }
+}
+
 /// Waits for the lease, then runs `work` as long as the lease is ours.
 ///
 /// `work` gets a token; it has to end soon after that is cancelled. If the lease is lost it is
@@ -121,30 +138,28 @@ impl Elector<'_> {
     }
 
     async fn try_acquire(&self, seen: &mut Option<Seen>) -> Result<Option<Lease>, Error> {
-        let failed = |error| Error::api("ask for the lease", error);
-        let Some(lease) = self.api.get_opt(&self.election.name).await.map_err(failed)? else {
-            let lease = self.held(None, 0);
-            return match self.api.create(&PostParams::default(), &lease).await {
-                Ok(lease) => Ok(Some(lease)),
-                Err(error) if code(&error) == Some(409) => Ok(None),
-                Err(error) => Err(failed(error)),
-            };
-        };
-        let is_same =
-            |seen: &Seen| seen.lease.metadata.resource_version == lease.metadata.resource_version;
-        if !seen.as_ref().is_some_and(is_same) {
+        let found = self.read().await?;
+        if let Some(lease) = &found
+            && seen.as_ref().is_none_or(|seen| !seen.is(lease))
+        {
             *seen = Some(Seen { lease: lease.clone(), since: Instant::now() });
         }
-        let spec = lease.spec.clone().unwrap_or_default();
-        let is_free = spec.holder_identity.as_deref().unwrap_or_default().is_empty();
-        let holds = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok());
-        let holds = holds.map_or(HOLDS, Duration::from_secs);
-        let is_over = seen.as_ref().is_some_and(|seen| seen.since.elapsed() > holds);
-        if !is_free && !is_over {
+        // One that was deleted holds as long as if it were there: its holder may not know it yet.
+        if seen.as_ref().is_some_and(Seen::is_held) {
             return Ok(None);
         }
-        let transitions = spec.lease_transitions.unwrap_or(0).saturating_add(1);
-        self.replace(&self.held(Some(&lease), transitions)).await
+        match found {
+            Some(lease) => {
+                let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
+                let transitions = transitions.unwrap_or(0).saturating_add(1);
+                self.replace(&self.held(Some(&lease), transitions)).await
+            }
+            None => match self.api.create(&PostParams::default(), &self.held(None, 0)).await {
+                Ok(lease) => Ok(Some(lease)),
+                Err(error) if code(&error) == Some(409) => Ok(None),
+                Err(error) => Err(Error::api("make the lease", error)),
+            },
+        }
     }
 
     /// Renews the lease until that fails for too long.
@@ -164,11 +179,13 @@ impl Elector<'_> {
                     *lease = renewed;
                     renewed_at = sent_at;
                 }
-                // Somebody wrote it: perhaps we, and the answer was lost.
-                Ok(Ok(None)) => match tokio::time::timeout_at(limit, self.reread()).await {
-                    Ok(Some(now)) if self.is_ours(&now) => *lease = now,
-                    Ok(Some(_)) => return,
-                    Ok(None) | Err(_) => {}
+                // Somebody wrote it: perhaps we, and the answer was lost. Or somebody deleted it, and
+                // whoever comes first gets a new one.
+                Ok(Ok(None)) => match tokio::time::timeout_at(limit, self.read()).await {
+                    Ok(Ok(Some(now))) if self.is_ours(&now) => *lease = now,
+                    Ok(Ok(_)) => return,
+                    Ok(Err(error)) => tracing::warn!(%error, "cannot read the lease"),
+                    Err(_) => tracing::warn!("cannot read the lease: no answer"),
                 },
                 Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease"),
                 Err(_) => tracing::warn!("cannot renew the lease: no answer"),
@@ -176,8 +193,9 @@ impl Elector<'_> {
         }
     }
 
-    async fn reread(&self) -> Option<Lease> {
-        self.api.get_opt(&self.election.name).await.ok().flatten()
+    async fn read(&self) -> Result<Option<Lease>, Error> {
+        let found = self.api.get_opt(&self.election.name).await;
+        found.map_err(|error| Error::api("ask for the lease", error))
     }
 
     fn is_ours(&self, lease: &Lease) -> bool {

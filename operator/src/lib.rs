@@ -5,6 +5,7 @@
 //! the way to brokers come in from outside, and tokio's clock is the only one, so that tests run
 //! the operator as it is, above an API server in memory.
 
+pub mod api;
 pub mod brokers;
 pub mod cli;
 pub mod clock;

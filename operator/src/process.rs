@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use kube::{Client, Config};
+use kube::Config;
+use kube::client::ClientBuilder;
 use millrace_client::Tcp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::api::limited;
 use crate::cli::{Cli, LogFormat};
 use crate::clock::Clock;
-use crate::context::{Context, Options};
+use crate::context::{Context, Options, Turns};
 use crate::health;
 use crate::lease::{Election, Ended, lead};
 use crate::metrics::Metrics;
@@ -32,7 +34,7 @@ pub fn log(cli: &Cli) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long the API may say nothing on a connection.
+/// How long the API may say nothing in the midst of an answer: longer than any watch is silent.
 const API_SILENT_MAX: Duration = Duration::from_secs(300);
 
 /// Runs the operator until a signal ends it.
@@ -43,10 +45,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     end_by_signal(&stop)?;
     let mut config = Config::infer().await.context("cannot find the API of Kubernetes")?;
-    // Longer than any watch is silent. An API server that dies over an answer must not hold up a look
-    // for ever.
     config.read_timeout = Some(API_SILENT_MAX);
-    let client = Client::try_from(config).context("cannot reach the API of Kubernetes")?;
+    let way = ClientBuilder::try_from(config).context("cannot reach the API of Kubernetes")?;
+    let client = limited(way);
     let metrics = Arc::new(Metrics::default());
     let (address, _) = health::serve(cli.http, Arc::clone(&metrics), stop.clone())
         .await
@@ -60,7 +61,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         ..defaults
     };
     let clock = Clock::System;
-    let context = Arc::new(Context { client, connect: Tcp, clock, options, metrics });
+    let turns = Turns::default();
+    let context = Arc::new(Context { client, connect: Tcp, clock, options, metrics, turns });
     let Some(namespace) = cli.lease_namespace else {
         context.metrics.leads(true);
         return Ok(operate(context, stop).await?);

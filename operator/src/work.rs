@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +24,6 @@ mod worker;
 
 use index::Index;
 
-/// How many clusters are looked at at once.
-const LOOKS_MAX: usize = 16;
 /// How long a look may take to end when the operator stops.
 const STOP_WAITS: Duration = Duration::from_secs(5);
 
@@ -36,7 +34,6 @@ struct Shop<C> {
     bells: Mutex<BTreeMap<Key, Arc<Bell>>>,
     /// Clusters that a worker has to be hired for.
     hire: Notify,
-    looks: Semaphore,
     stop: CancellationToken,
 }
 
@@ -75,7 +72,6 @@ pub async fn operate<C: Reach>(
         context,
         bells: Mutex::default(),
         hire: Notify::new(),
-        looks: Semaphore::new(LOOKS_MAX),
         stop: stop.clone(),
     });
     let mut tasks = JoinSet::new();

@@ -95,9 +95,9 @@ pub fn run(options: &Options) -> Result<bool> {
 /// What the API server in memory promises, tried on the real one.
 pub const FIDELITY: &str = "fidelity of the API server in memory";
 
-/// An engine that is being made while other tests run.
+/// An engine that is being made while other tests run; stopped if nobody waits for it.
 pub struct Prepared {
-    making: JoinHandle<Result<Option<Engine>>>,
+    making: Option<JoinHandle<Result<Option<Engine>>>>,
 }
 
 /// Takes the engine that is at hand; where there is none, begins to make one if told so.
@@ -109,7 +109,7 @@ pub fn prepare(may_make: bool) -> Prepared {
         }
         Ok(Engine::at_hand()?.ok())
     });
-    Prepared { making }
+    Prepared { making: Some(making) }
 }
 
 impl Prepared {
@@ -117,18 +117,30 @@ impl Prepared {
     ///
     /// # Errors
     /// Engine, images or cluster cannot be made.
-    pub fn wait(self) -> Result<Option<Ready>> {
-        let engine = self.making.join().map_err(|_| anyhow!("making the engine panicked"))??;
+    pub fn wait(mut self) -> Result<Option<Ready>> {
+        let making = self.making.take().context("nothing is being made")?;
+        let engine = making.join().map_err(|_| anyhow!("making the engine panicked"))??;
         if engine.is_none() && !is_foreign() {
             return Ok(None);
         }
         let lock = lock()?;
         // A run that had the right until now has stopped the engine at its end.
-        let engine = make_engine("")?;
-        let images = build_images()?;
-        let mut cluster = Cluster::make(engine)?;
-        cluster.install(&images)?;
+        let mut cluster = Cluster::make(make_engine("")?)?;
+        cluster.install(&build_images()?)?;
         Ok(Some(Ready { cluster, _lock: lock }))
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        let engine = self.making.take().and_then(|making| making.join().ok()?.ok()?);
+        let Some(engine) = engine else { return };
+        // Another run stops it at its end, and a cluster that was kept stays.
+        if let Ok(Some(_lock)) = engine::try_lock()
+            && Kind::existing(&engine).is_none()
+        {
+            let _ = engine.stop();
+        }
     }
 }
 

@@ -67,6 +67,7 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
     if key.name.is_empty() || !context.options.watches(&key.namespace) {
         return Ok(Look::Absent);
     }
+    let turn = context.turns.take().await;
     let api: Api<Cluster> = Api::namespaced(context.client.clone(), &key.namespace);
     let found = api.get_opt(&key.name).await;
     let found = found.map_err(|error| Error::api(format!("get Cluster {key}"), error))?;
@@ -87,7 +88,9 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
             let are_users_set = !context.options.leaves_users;
             let wanted = Wanted { are_users_set, ..wanted };
             observe::claims(context, &wanted, &mut seen).await?;
+            drop(turn);
             observe::brokers(context, &wanted, &mut seen).await;
+            let _turn = context.turns.take().await;
             let plan = work(context, &cluster, &wanted, &mut seen).await?;
             let told = Told::of(&cluster, &before, context.clock.now_ms());
             let status = status(&wanted, &seen, &plan, told);

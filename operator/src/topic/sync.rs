@@ -84,6 +84,7 @@ pub async fn sync<C: Reach>(
     let mut admin = brokers::admin(&context.connect, host, *port);
     let limit = context.options.broker_timeout;
     let state = in_time("read topics", limit, admin.state(None)).await?;
+    let _turn = context.turns.take().await;
     let watches =
         |namespace: &str| context.options.watches(namespace) && (listed.is_listed)(namespace);
     let known = Known {
@@ -95,7 +96,7 @@ pub async fn sync<C: Reach>(
         now_ms: context.clock.now_ms(),
     };
     let mut plan = plan(known);
-    let changed = change(context, cluster, &mut admin, &mut plan).await;
+    let changed = change(context, known, &mut admin, &mut plan).await;
     let deleted = match &changed {
         Ok(()) if sound.wanted.deletes_topics() => {
             delete(context, known, &mut admin, &plan.deletions).await
@@ -122,6 +123,7 @@ async fn absent<C: Reach>(
     cluster: &Key,
     listed: Listed<'_>,
 ) -> Result<Synced, Error> {
+    let _turn = context.turns.take().await;
     let (reason, message) = if context.options.watches(&cluster.namespace) {
         ("ClusterNotFound", format!("there is no Cluster {cluster}"))
     } else {
@@ -142,6 +144,7 @@ async fn not_now<C: Reach>(
     sound: Option<&Sound>,
     listed: Listed<'_>,
 ) -> Result<Synced, Error> {
+    let _turn = context.turns.take().await;
     let (reason, message) = match sound {
         None => ("ClusterInvalid", format!("Cluster {cluster} is not sound: look at its status")),
         Some(sound) if sound.wanted.spec.paused => {
@@ -178,10 +181,11 @@ async fn tell_all<C: Reach>(
 /// Makes the changes; what the brokers refuse becomes the verdict of its resource.
 async fn change<C: Reach>(
     context: &Context<C>,
-    cluster: &Key,
+    known: Known<'_>,
     admin: &mut Admin<C>,
     plan: &mut Plan,
 ) -> Result<(), Error> {
+    let cluster = known.cluster;
     for batch in plan.changes.chunks(BATCH) {
         let changes: Vec<TopicChange> = batch.iter().map(|it| it.change.clone()).collect();
         for Change { change, reason, .. } in batch {
@@ -210,7 +214,7 @@ async fn change<C: Reach>(
             let Some(verdict) = plan.verdicts.get_mut(key) else { continue };
             match outcome {
                 Ok(id) => verdict.id = Some(id),
-                Err(error) => *verdict = refused(&error, verdict),
+                Err(error) => *verdict = refused(&error).about(known.topics.get(topic)),
             }
         }
     }
@@ -223,15 +227,13 @@ fn forget(verdicts: &mut BTreeMap<Key, Verdict>, changes: &[Change]) {
     }
 }
 
-fn refused(error: &ClientError, before: &Verdict) -> Verdict {
-    let (reason, message) = if let ClientError::Refused { code, message, .. } = error {
-        let words = message.clone().unwrap_or_else(|| code.to_string());
-        let known = REASONS.iter().find(|(of, _)| of == code);
-        (known.map_or("Refused", |(_, reason)| *reason), words)
-    } else {
-        ("Refused", chain(error))
+fn refused(error: &ClientError) -> Verdict {
+    let ClientError::Refused { code, message, .. } = error else {
+        return Verdict::not("Refused", chain(error));
     };
-    Verdict { is_ready: false, reason, message, ..before.clone() }
+    let words = message.clone().unwrap_or_else(|| code.to_string());
+    let known = REASONS.iter().find(|(of, _)| of == code);
+    Verdict::not(known.map_or("Refused", |(_, reason)| *reason), words)
 }
 
 /// Deletes the topics whose time is over, if a plan from what the API itself has says so, too: what

@@ -74,8 +74,6 @@ async fn look<C: Reach>(
     bell: &Bell,
     memory: &mut Memory,
 ) -> Result<Duration, Error> {
-    // Closed only when the operator ends.
-    let _turn = shop.looks.acquire().await;
     let context = &shop.context;
     let started = Instant::now();
     let resync = context.options.resync;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, DeleteParams};
 use millrace_apiserver::request::Verb;
 use millrace_apiserver::{Fault, Faults, Rule};
 use millrace_operator::clock::Clock;
@@ -139,4 +141,21 @@ async fn a_renewal_whose_answer_is_lost_is_no_loss() {
     assert_eq!((count(&acting.now), count(&acting.begun)), (1, 1));
     drop(second);
     drop(first.stop);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_deleted_passes_on_only_after_its_time() {
+    let world = World::new(1).await;
+    let acting = Arc::new(Acting::default());
+    let first = candidate(&world, "a", &acting);
+    sleep(Duration::from_secs(7)).await;
+    let second = candidate(&world, "b", &acting);
+    // So that the other one comes first to see that it is gone.
+    sleep(Duration::from_millis(900)).await;
+    let user: Api<Lease> = Api::namespaced(world.server.client("default"), "default");
+    user.delete("millrace-operator", &DeleteParams::default()).await.expect("deleted");
+    assert_eq!(first.task.await.expect("a task"), Ended::Lost);
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!((count(&acting.now), count(&acting.begun), count(&acting.most)), (1, 2, 1));
+    drop(second);
 }

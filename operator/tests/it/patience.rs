@@ -1,8 +1,10 @@
 //! What does not come is asked for less and less often, and what changes is seen at once all the
-//! same.
+//! same. Nobody waits for somebody else's silence.
 
 use std::time::Duration;
 
+use millrace_apiserver::request::Verb;
+use millrace_apiserver::{Fault, Rule};
 use millrace_server::health::Probes;
 use serde_json::json;
 use tokio::time::sleep;
@@ -40,4 +42,46 @@ async fn a_broker_that_does_not_answer_is_asked_less_and_less_often() {
     world.until("seen again", |it| it.are_ready("c", &["orders"])).await;
     assert!(healed.elapsed() <= Duration::from_secs(11), "{:?}", healed.elapsed());
     operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_silent_brokers_hold_up_no_other_cluster() {
+    let world = World::new(1).await;
+    let _operator = Operator::start(&world);
+    world.apply(&cluster("well", json!({}))).await;
+    let silent: Vec<String> = (0..40).map(|number| format!("silent-{number}")).collect();
+    for name in &silent {
+        world.apply(&cluster(name, json!({}))).await;
+    }
+    let all = || silent.iter().map(String::as_str).chain(["well"]);
+    world.until("ready", |it| all().all(|name| it.are_ready(name, &[]))).await;
+    for name in &silent {
+        let pod = world.get("Pod", &format!("{name}-0"));
+        world.network.mute(pod["status"]["podIP"].as_str().expect("an address"));
+    }
+    for round in 0..10 {
+        sleep(Duration::from_secs(7)).await;
+        let begins = tokio::time::Instant::now();
+        let name = format!("topic-{round}");
+        world.apply(&topic(&name, "well", json!({}))).await;
+        world.until("ready", |it| it.are_ready("well", &[&name])).await;
+        assert!(begins.elapsed() < Duration::from_secs(1), "{round}: {:?}", begins.elapsed());
+    }
+    let missed = world.ready("Cluster", "silent-0");
+    assert!(missed.starts_with("False"), "{missed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_never_answered_is_given_up() {
+    let world = World::new(1).await;
+    let operator = Operator::start(&world);
+    world.apply(&cluster("c", json!({}))).await;
+    world.until("ready", |it| it.are_ready("c", &[])).await;
+    let never = Fault::Delay(Duration::from_secs(1 << 30));
+    operator.faults.add(Rule::once(Verb::Patch, "topics", never.clone()));
+    operator.faults.add(Rule::once(Verb::List, "pods", never));
+    let begins = tokio::time::Instant::now();
+    world.apply(&topic("orders", "c", json!({}))).await;
+    world.until("told", |it| it.are_ready("c", &["orders"])).await;
+    assert!(begins.elapsed() < Duration::from_secs(130), "{:?}", begins.elapsed());
 }

@@ -129,6 +129,20 @@ async fn a_topic_that_is_there_is_taken_over_only_on_demand() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_broker_refuses_is_told_with_the_topic_as_it_is() {
+    let (world, _operator) = world().await;
+    world.apply(&topic("t", "c", json!({ "partitions": 2 }))).await;
+    world.until("ready", |it| it.are_ready("c", &["t"])).await;
+    world.apply(&topic("t", "c", json!({ "partitions": 100_000 }))).await;
+    world.apply(&topic("new", "c", json!({ "partitions": 100_000 }))).await;
+    let is_refused = |it: &World, name| it.ready("Topic", name).starts_with("False TooMany");
+    world.until("refused", |it| is_refused(it, "t") && is_refused(it, "new")).await;
+    let (old, new) = (world.get("Topic", "t"), world.get("Topic", "new"));
+    assert_eq!(old["status"]["partitions"], 2, "{old}");
+    assert_eq!(new["status"].get("partitions"), None, "{new}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_changed_by_hand_is_taken_back_within_seconds() {
     let (world, _operator) = world().await;
     world.apply(&topic("t", "c", json!({ "config": { "retention.ms": 5 } }))).await;

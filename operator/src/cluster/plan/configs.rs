@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use millrace_client::State;
 
 use super::{Action, Plan, Step, Wait};
+use crate::brokers::BrokerSeen;
 use crate::cluster::problem::Problem;
 use crate::cluster::seen::Seen;
 use crate::cluster::wanted::Wanted;
@@ -12,11 +13,11 @@ use crate::cluster::wanted::Wanted;
 /// The step that sets what differs, if a broker can be asked.
 pub(super) fn set(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
     let Some(state) = wanted.brokers().find_map(|broker| seen.state(broker)) else {
-        if !wanted.dynamic.is_empty() && plan.waits.is_empty() && plan.problems.is_empty() {
+        if plan.waits.is_empty() && plan.problems.is_empty() {
             plan.waits.push(Wait {
                 reason: "BrokerSilent",
                 step: "compare spec.config".to_owned(),
-                message: "no broker can be asked".to_owned(),
+                message: format!("no broker can be asked: {}", silence(seen)),
                 again_ms: Some(1_000),
             });
         }
@@ -30,6 +31,15 @@ pub(super) fn set(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step>
     }
     let reason = "the brokers have other values than spec.config".to_owned();
     (!changes.is_empty()).then_some(Step { action: Action::SetConfigs(changes), reason })
+}
+
+/// Why the first of the brokers that do not answer does not.
+fn silence(seen: &Seen) -> &str {
+    let mut words = seen.brokers.values().filter_map(|it| match it {
+        BrokerSeen::Silent(words) | BrokerSeen::Starts(words) => Some(words.as_str()),
+        BrokerSeen::Serves(_) => None,
+    });
+    words.next().unwrap_or("none has an address")
 }
 
 /// Whether the brokers have other configs than the resource says.

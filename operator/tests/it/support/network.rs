@@ -3,7 +3,7 @@
 //! A connection is two pipes with a carrier between them that sees whole requests and answers, so
 //! that an operator can be crashed before and after each write to a broker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +51,7 @@ pub struct Deleted {
 pub struct Network {
     server: ApiServer,
     hosts: Arc<Mutex<BTreeMap<String, Host>>>,
+    mute: Arc<Mutex<BTreeSet<String>>>,
     deleted: Arc<Mutex<Vec<Deleted>>>,
 }
 
@@ -85,7 +86,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Network {
     /// A network without hosts.
     pub fn new(server: &ApiServer) -> Network {
-        Network { server: server.clone(), hosts: Arc::default(), deleted: Arc::default() }
+        Network {
+            server: server.clone(),
+            hosts: Arc::default(),
+            mute: Arc::default(),
+            deleted: Arc::default(),
+        }
     }
 
     /// Puts a host at an address, or changes it.
@@ -96,6 +102,11 @@ impl Network {
     /// Nobody answers at an address any more.
     pub fn remove(&self, address: &str) {
         lock(&self.hosts).remove(address);
+    }
+
+    /// Nobody at an address answers any more, nor refuses.
+    pub fn mute(&self, address: &str) {
+        lock(&self.mute).insert(address.to_owned());
     }
 
     /// The broker at an address.
@@ -223,6 +234,10 @@ impl Connect for Dial {
             return Err(refused());
         }
         let (host, port) = address.rsplit_once(':').ok_or_else(refused)?;
+        let is_mute = lock(&self.network.mute).contains(host);
+        if is_mute {
+            return std::future::pending().await;
+        }
         let found = lock(&self.network.hosts).get(host).cloned().ok_or_else(refused)?;
         let (client, near) = duplex(PIPE_BYTES);
         if port == HTTP_PORT.to_string() {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
 use millrace_apiserver::{Faults, Rates};
+use millrace_operator::api::limited;
 use millrace_operator::clock::Clock;
-use millrace_operator::context::{Context, Options};
+use millrace_operator::context::{Context, Options, Turns};
 use millrace_operator::metrics::Metrics;
 use millrace_operator::work::operate;
 use tokio::task::JoinHandle;
@@ -58,12 +60,14 @@ impl Operator {
         }
         let dial = world.network.dial(&faults, harm.broker_crash, harm.seed, harm.loss);
         let metrics = Arc::new(Metrics::default());
+        let service = world.server.service(&faults, "millrace-operator");
         let context = Arc::new(Context {
-            client: world.server.client_with("default", &faults),
+            client: limited(ClientBuilder::new(service, "default")),
             connect: dial.clone(),
             clock: world_clock(world.origin),
             options,
             metrics: Arc::clone(&metrics),
+            turns: Turns::default(),
         });
         let stop = CancellationToken::new();
         let (crashed, token) = (faults.clone(), stop.clone());

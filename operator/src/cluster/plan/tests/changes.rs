@@ -4,6 +4,7 @@ use expect_test::expect;
 use serde_json::json;
 
 use super::world::World;
+use crate::brokers::BrokerSeen;
 use crate::kind::Kind;
 
 #[test]
@@ -36,6 +37,16 @@ fn configs_change_while_brokers_run_where_they_can() {
     world.spec = json!({ "config": { "log.segment.bytes": 1_048_576 } });
     world.run().check(&expect![[r#"
         next   set log.retention.ms=(default) log.segment.bytes=1048576: the brokers have other values than spec.config
+    "#]]);
+}
+
+#[test]
+fn brokers_that_nobody_can_ask_are_not_as_specified() {
+    let mut world = World::running(json!({}));
+    let silence = BrokerSeen::Silent("describe state: no answer in 10 s".to_owned());
+    world.seen.brokers.insert(0, silence);
+    world.run().check(&expect![[r#"
+        waits  compare spec.config (BrokerSilent): no broker can be asked: describe state: no answer in 10 s
     "#]]);
 }
 
