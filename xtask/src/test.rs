@@ -5,9 +5,10 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use millrace_e2e::{broker, matrix};
 use millrace_peers::toolchain::Toolchain;
 use millrace_peers::{clients_dir, go, java, node, python};
@@ -60,8 +61,11 @@ pub fn run(all: bool) -> Result<bool> {
     let start = Instant::now();
     // Begun first: where an engine has to be made, that takes longest.
     let engine = e2e::prepare(all);
-    let missing = fetch()?;
-    if !step("build the broker", &mut cargo(&["build", "--release", "-p", "millrace-server"]))? {
+    let fetching = thread::spawn(fetch);
+    let broker =
+        step("build the broker", &mut cargo(&["build", "--release", "-p", "millrace-server"]));
+    let missing = fetching.join().map_err(|_| anyhow!("fetching panicked"))??;
+    if !broker? {
         bail!("the broker does not build");
     }
     let notes = matrix::notes_dir()?;
@@ -180,7 +184,7 @@ pub fn fetch() -> Result<Vec<Toolchain>> {
     }
     let here: Vec<_> = Toolchain::ALL.into_iter().filter(|it| !missing.contains(it)).collect();
     let start = Instant::now();
-    std::thread::scope(|scope| -> Result<()> {
+    thread::scope(|scope| -> Result<()> {
         let running: Vec<_> =
             here.iter().map(|toolchain| scope.spawn(|| fetch_for(*toolchain))).collect();
         for (toolchain, thread) in here.iter().zip(running) {
