@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::brokers::Origin;
-use super::{Step, delete, name_of, uid_of};
+use super::{Step, delete, is_going, name_of, uid_of};
 use crate::cluster::build::external;
 use crate::cluster::seen::{Seen, label, mounted_configs};
 use crate::cluster::wanted::Wanted;
@@ -19,6 +19,7 @@ pub(super) fn next(wanted: &Wanted, seen: &Seen, origin: &Origin) -> Option<Step
     let wanted_names = names_of_wanted(wanted, seen, origin);
     let ours = |(name, object): &(&str, &Value)| {
         label(object, "app.kubernetes.io/managed-by") == Some(names::MANAGER)
+            && !is_going(object)
             && !seen.refused_deletes.contains_key(&uid_of(object))
             && !wanted_names.iter().any(|wanted| wanted == name)
     };

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::brokers::Origin;
 use super::trial::{self, Attempt, Outcome, restart};
-use super::{Action, Plan, Step, Wait, delete};
+use super::{Action, Plan, Step, Wait, delete, is_going};
 use crate::brokers::BrokerSeen;
 use crate::cluster::build::{config, external};
 use crate::cluster::problem::Problem;
@@ -64,8 +64,8 @@ pub(super) fn next(
         let name = names::trial(cluster);
         let reason = "no broker is to be restarted".to_owned();
         // What the API refuses to change is asked for again later, and needs its trial then.
-        let is_done = |_: &&Value| set.pointer("/spec/template").is_some_and(|it| origin.is_of(it));
-        let trial = seen.object(Kind::Pod, &name).filter(is_done);
+        let is_done = set.pointer("/spec/template").is_some_and(|it| origin.is_of(it));
+        let trial = seen.object(Kind::Pod, &name).filter(|it| is_done && !is_going(it));
         return trial.map(|it| delete(Kind::Pod, &name, it, reason));
     };
     let others_serve = plan.waits.iter().all(|wait| wait.reason != "BrokerNotServing");
@@ -208,10 +208,8 @@ fn is_volume_going(
     plan: &mut Plan,
 ) -> bool {
     let name = names::claim(&wanted.key.name, broker);
-    let is_going = seen
-        .object(Kind::PersistentVolumeClaim, &name)
-        .is_some_and(|claim| text(claim, "/metadata/deletionTimestamp").is_some());
-    let holds = is_going && pod.text("/spec/nodeName").is_some();
+    let claim = seen.object(Kind::PersistentVolumeClaim, &name);
+    let holds = claim.is_some_and(is_going) && pod.text("/spec/nodeName").is_some();
     if holds {
         let message = format!(
             "PersistentVolumeClaim {name} is being deleted and would go, with its records, as \

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Plan, Step, Wait, uid_of};
+use super::{Plan, Step, Wait, is_going, uid_of};
 use crate::cluster::build::claim;
 use crate::cluster::problem::Problem;
 use crate::cluster::seen::{Seen, annotation, label, text};
@@ -91,7 +91,7 @@ pub(super) fn look_after(
     for broker in wanted.brokers() {
         let name = names::claim(&wanted.key.name, broker);
         let Some(there) = seen.object(Kind::PersistentVolumeClaim, &name) else { continue };
-        if text(there, "/metadata/deletionTimestamp").is_some() {
+        if is_going(there) {
             let message = format!("PersistentVolumeClaim {name} is being deleted by somebody");
             plan.problems.push(Problem { reason: "VolumeDeleted", message });
             continue;

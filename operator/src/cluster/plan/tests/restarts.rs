@@ -9,6 +9,7 @@ use crate::brokers::BrokerSeen;
 use crate::cluster::build::tests::wanted;
 use crate::cluster::seen::Refusal;
 use crate::kind::Kind;
+use crate::names;
 
 #[test]
 fn a_broker_is_restarted_only_after_a_trial() {
@@ -36,6 +37,31 @@ fn a_broker_is_restarted_only_after_a_trial() {
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
         -- Kubernetes starts the pod
     "#]]);
+}
+
+#[test]
+fn what_is_going_is_not_deleted_again() {
+    let mut world = World::running(json!({}));
+    let metadata = |name: &str| {
+        json!({
+            "name": name, "uid": format!("uid of {name}"),
+            "labels": { "app.kubernetes.io/managed-by": names::MANAGER },
+        })
+    };
+    for (kind, name) in [(Kind::Pod, "shop-trial"), (Kind::Service, "shop-external-7")] {
+        let object = json!({ "metadata": metadata(name), "spec": {} });
+        world.seen.objects.insert((kind, name.to_owned()), object);
+    }
+    let mut same = World::running(json!({}));
+    same.seen = world.seen.clone();
+    for object in same.seen.objects.values_mut().filter(|it| it["spec"] == json!({})) {
+        object["metadata"]["deletionTimestamp"] = json!("2025-11-24T00:00:00Z");
+    }
+    world.run().check(&expect![[r#"
+        next   delete Pod shop-trial: no broker is to be restarted
+        next   delete Service shop-external-7: no listener needs it any more
+    "#]]);
+    same.run().check(&expect![""]);
 }
 
 #[test]
