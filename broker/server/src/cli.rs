@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::console::{Place, TryArgs};
+use crate::console::Place;
 use crate::dev::DevArgs;
 use crate::process::StartArgs;
 use crate::telemetry::LogFormat;
@@ -39,7 +39,7 @@ pub enum Command {
     /// Prints all records of a topic that are there.
     Consume(Place),
     /// Writes a record to a topic and reads it back, again and again until that succeeds.
-    Try(TryArgs),
+    Try(Place),
 }
 
 /// The environment variables that stand for a flag.

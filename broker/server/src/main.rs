@@ -38,6 +38,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Dev(args) => process::run(dev::run(args)),
         Command::Produce(place) => process::run(console::produce(place)),
         Command::Consume(place) => process::run(console::consume(place)),
-        Command::Try(args) => process::run(console::try_out(args)),
+        Command::Try(place) => process::run(console::try_out(place)),
     }
 }

@@ -1,22 +1,28 @@
 //! Records from the command line, through the binary as users start it.
 
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
 
 use millrace_client::{Admin, Configs, Router, Tcp};
 
 use crate::process::BrokerProcess;
+use crate::support::SOON;
 
-fn run(broker: &BrokerProcess, words: &[&str], input: &str) -> Output {
+fn start(broker: &BrokerProcess, words: &[&str]) -> Child {
     let (verb, rest) = words.split_first().expect("a verb");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_millrace-broker"))
+    Command::new(env!("CARGO_BIN_EXE_millrace-broker"))
         .args([verb, format!("--bootstrap={}", broker.address()).as_str()])
         .args(rest)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("a process");
+        .expect("a process")
+}
+
+fn run(broker: &BrokerProcess, words: &[&str], input: &str) -> Output {
+    let mut child = start(broker, words);
     child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("a reader");
     child.wait_with_output().expect("an end")
 }
@@ -41,8 +47,35 @@ async fn lines_become_records_and_come_back() {
 }
 
 #[tokio::test]
+async fn a_broker_that_starts_anew_is_waited_for_and_no_record_comes_twice() {
+    let mut broker = BrokerProcess::start();
+    let router = Router::new(Tcp, "test", vec![broker.address().to_string()]);
+    Admin::new(router).create_topic("orders", 1, &Configs::new()).await.expect("a topic");
+    let mut producer = start(&broker, &["produce", "orders"]);
+    let mut lines = producer.stdin.take().expect("a pipe");
+    let mut said = BufReader::new(producer.stderr.take().expect("a pipe")).lines();
+    for number in 0..5 {
+        writeln!(lines, "{number} before").expect("a reader");
+        broker.kill();
+        writeln!(lines, "{number} after").expect("a reader");
+        let word = said.next().expect("a word about it").expect("a line");
+        assert!(word.contains("trying again"), "{word}");
+        broker.start_again();
+        let until = Instant::now() + SOON;
+        while told(&run(&broker, &["consume", "orders"], "")).lines().count() < 2 * number + 2 {
+            assert!(Instant::now() < until, "the records of round {number} are not there");
+        }
+    }
+    drop(lines);
+    let output = producer.wait_with_output().expect("an end");
+    assert_eq!(told(&output), "10 records written to orders\n");
+    let expected: String = (0..5).map(|it| format!("{it} before\n{it} after\n")).collect();
+    assert_eq!(told(&run(&broker, &["consume", "orders"], "")), expected);
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_told() {
-    let broker = BrokerProcess::start();
+    let mut broker = BrokerProcess::start();
     for (words, expected) in [
         (vec!["produce", "nowhere"], "UNKNOWN_TOPIC_OR_PARTITION"),
         (vec!["try", "nowhere", "--wait=0"], "no success within 0 s"),
@@ -50,5 +83,11 @@ async fn what_cannot_be_is_told() {
         let output = run(&broker, &words, "");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && text.contains(expected), "{words:?}: {text}");
+    }
+    broker.kill();
+    for verb in ["produce", "consume", "try"] {
+        let output = run(&broker, &[verb, "orders", "--wait=1"], "");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains("refused"), "{verb}: {text}");
     }
 }

@@ -16,29 +16,26 @@ use crate::support::{Client, SOON};
 pub struct BrokerProcess {
     child: Child,
     address: SocketAddr,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl BrokerProcess {
     /// Starts a broker and waits until it listens.
     pub fn start() -> BrokerProcess {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_millrace-broker"))
-            .args(["start", "--override", "node.id=1"])
-            .args(["--override", "listeners=PLAINTEXT://127.0.0.1:0"])
-            .args(["--override", &format!("log.dirs={}", dir.path().join("data").display())])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("a process");
-        let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        let address = lines
-            .find_map(|line| {
-                let line = line.expect("a line");
-                line.contains("listening").then(|| line.rsplit_once("address=").map(at))?
-            })
-            .expect("the broker listens");
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        BrokerProcess { child, address, _dir: dir }
+        let (child, address) = spawn(&dir, "127.0.0.1:0");
+        BrokerProcess { child, address, dir }
+    }
+
+    /// Ends it without notice; nothing listens then.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a process");
+        self.child.wait().expect("an end");
+    }
+
+    /// Starts it where it was, on the data that it had.
+    pub fn start_again(&mut self) {
+        (self.child, self.address) = spawn(&self.dir, &self.address.to_string());
     }
 
     /// Where it listens.
@@ -62,6 +59,25 @@ impl BrokerProcess {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
+}
+
+fn spawn(dir: &TempDir, listen: &str) -> (Child, SocketAddr) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_millrace-broker"))
+        .args(["start", "--override", "node.id=1"])
+        .args(["--override", &format!("listeners=PLAINTEXT://{listen}")])
+        .args(["--override", &format!("log.dirs={}", dir.path().join("data").display())])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let address = lines
+        .find_map(|line| {
+            let line = line.expect("a line");
+            line.contains("listening").then(|| line.rsplit_once("address=").map(at))?
+        })
+        .expect("the broker listens");
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    (child, address)
 }
 
 fn at((_, address): (&str, &str)) -> SocketAddr {
