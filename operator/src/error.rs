@@ -48,6 +48,16 @@ impl Error {
         Error::Api { what: what.into(), source: Box::new(source) }
     }
 
+    /// What was said, without what was asked.
+    pub fn words(&self) -> String {
+        match self {
+            Error::Api { source, .. } => api(source),
+            Error::Broker { .. } | Error::Timeout { .. } | Error::Unreadable { .. } => {
+                self.to_string()
+            }
+        }
+    }
+
     /// The API's status code, where it answered.
     pub fn status(&self) -> Option<u16> {
         match self {

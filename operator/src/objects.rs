@@ -1,5 +1,6 @@
 //! Child objects at the API: read, applied, deleted.
 
+use k8s_openapi::api::events::v1::Event;
 use kube::Client;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
@@ -11,6 +12,11 @@ use crate::error::{Error, code};
 use crate::kind::Kind;
 use crate::names::{CLUSTER_LABEL, MANAGER};
 use crate::ownership;
+
+/// The reason of the scheduler's warnings.
+const UNSCHEDULED: &str = "FailedScheduling";
+/// How many characters of a warning are told.
+const WORDS_MAX: usize = 500;
 
 /// The objects of one namespace.
 #[derive(Clone)]
@@ -49,6 +55,29 @@ impl Objects {
         let found =
             found.map_err(|error| Error::api(format!("get {} {name}", kind.name()), error))?;
         found.map(|object| as_value(kind, &object)).transpose()
+    }
+
+    /// The last warning about an object, as `Reason: words`; none if there is none, or only that a
+    /// node was looked for in vain, which the object itself tells while it is true.
+    ///
+    /// # Errors
+    /// The API failed or refused.
+    pub async fn last_warning(&self, uid: &str) -> Result<Option<String>, Error> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let params = ListParams::default().fields(&format!("regarding.uid={uid},type=Warning"));
+        let listed = api.list(&params).await.map_err(|error| Error::api("list Event", error))?;
+        let told = listed.items.into_iter().filter(|it| it.reason.as_deref() != Some(UNSCHEDULED));
+        let last = told.max_by_key(|event| {
+            let again = event.series.as_ref().map(|series| series.last_observed_time.0);
+            let since = event.event_time.as_ref().map(|time| time.0);
+            let by_old_clients = event.deprecated_last_timestamp.as_ref().map(|time| time.0);
+            again.max(since).max(by_old_clients)
+        });
+        Ok(last.map(|event| {
+            let words: String =
+                event.note.iter().flat_map(|note| note.chars()).take(WORDS_MAX).collect();
+            format!("{}: {}", event.reason.unwrap_or_default(), words.trim())
+        }))
     }
 
     /// Makes an object what it is to be; what it is then.

@@ -127,12 +127,22 @@ fn by_the_operator(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
+/// What only a node can judge is told in its words.
+fn by_a_node(namespace: &Namespace) -> Result<()> {
+    let told = namespace.wait_for_refusal(CLUSTERS, "tiny", "BrokerNotStarting")?;
+    ensure!(told.contains("FailedCreatePodSandBox"), "{told:?}");
+    Ok(())
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_its_field() -> Result<()> {
     check_with_operator("refused", |namespace| {
+        let tiny = json!({ "resources": { "limits": { "memory": "1Mi" } } });
+        namespace.apply(&cluster("tiny", &tiny))?;
         clusters_at_first(namespace)?;
         topics_at_first(namespace)?;
         changes(namespace)?;
-        by_the_operator(namespace)
+        by_the_operator(namespace)?;
+        by_a_node(namespace)
     })
 }

@@ -16,6 +16,8 @@ pub enum Fate {
     Ready,
     /// It runs and is not ready.
     Running,
+    /// Its node does not get as far as to start it.
+    Coming,
     /// No node takes it; the message says why.
     Unschedulable(String),
     /// Its image cannot be pulled; the message says why.

@@ -168,7 +168,7 @@ fn settle(
         // Gone or made anew meanwhile: look again.
         Err(error) if matches!(error.status(), Some(404 | 409)) => Ok(Done::Later),
         Err(error) if error.is_of_going_namespace() => Ok(Done::NamespaceGoing),
-        Err(error) if error.is_refusal() => Ok(Done::Refused(error.to_string())),
+        Err(error) if error.is_refusal() => Ok(Done::Refused(error.words())),
         Err(error) => Err(error),
     }
 }

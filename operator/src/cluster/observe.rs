@@ -3,7 +3,7 @@
 use futures::future::{join_all, try_join_all};
 
 use super::reach;
-use super::seen::{Pod, Seen, text};
+use super::seen::{Pod, SLOW_MS, Seen, text};
 use super::wanted::Wanted;
 use crate::context::{Context, Reach};
 use crate::error::Error;
@@ -53,6 +53,24 @@ pub async fn claims<C: Reach>(
         }
     }
     Ok(())
+}
+
+/// Reads what was said last of pods that take long to start. What cannot be read is missing, no more.
+pub async fn warnings<C: Reach>(context: &Context<C>, key: &Key, seen: &mut Seen) {
+    let objects = Objects::new(&context.client, &key.namespace);
+    let is_slow = |object| Pod { object }.coming_ms(seen.now_ms).is_some_and(|it| it >= SLOW_MS);
+    let slow = seen.all(Kind::Pod).filter(|(_, object)| is_slow(*object));
+    let asked = slow.map(|(name, object)| {
+        let (objects, uid) = (&objects, Pod { object }.uid());
+        async move { (name.to_owned(), objects.last_warning(&uid).await) }
+    });
+    for (name, warning) in join_all(asked).await {
+        match warning {
+            Ok(Some(words)) => drop(seen.warnings.insert(name, words)),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(pod = name, %error, "its events cannot be read"),
+        }
+    }
 }
 
 /// Asks the brokers that run, all at once. One that fails is silent, not an error.

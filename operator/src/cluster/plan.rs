@@ -12,12 +12,13 @@ use serde_json::Value;
 use self::brokers::Origin;
 use super::build::{external, policies, services};
 use super::problem::Problem;
-use super::seen::{Seen, text};
+use super::seen::{Seen, annotation, text};
 use super::wanted::Wanted;
 use crate::kind::Kind;
 use crate::{names, ownership, same};
 
 mod brokers;
+mod coming;
 pub mod configs;
 mod external_addresses;
 mod left_over;
@@ -197,6 +198,9 @@ fn apply(kind: Kind, object: Value, seen: &Seen, plan: &mut Plan) -> Option<Step
         None => "it is not there".to_owned(),
         Some(there) => match same::difference(&object, there) {
             Some(field) => format!("{field} is not what it is to be"),
+            None if annotation(there, names::APPLIED_DIGEST).is_none() => {
+                "nothing was applied to it yet".to_owned()
+            }
             None if same::difference(&same::stamped(object.clone()), there).is_some() => {
                 "something that was wanted is not any more".to_owned()
             }

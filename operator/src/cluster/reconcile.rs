@@ -88,6 +88,7 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
             let are_users_set = !context.options.leaves_users;
             let wanted = Wanted { are_users_set, ..wanted };
             observe::claims(context, &wanted, &mut seen).await?;
+            observe::warnings(context, key, &mut seen).await;
             drop(turn);
             observe::brokers(context, &wanted, &mut seen).await;
             let _turn = context.turns.take().await;

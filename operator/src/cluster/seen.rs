@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::brokers::BrokerSeen;
 use crate::kind::Kind;
-use crate::names;
+use crate::{clock, names};
 
 /// Everything that was read of one cluster.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,8 @@ pub struct Seen {
     pub objects: BTreeMap<(Kind, String), Value>,
     /// What brokers said, by their number; nothing of those that could not be asked.
     pub brokers: BTreeMap<i32, BrokerSeen>,
+    /// What was said last of pods that take long to start, by their name.
+    pub warnings: BTreeMap<String, String>,
     /// What the API refused while this was worked on, by kind and name.
     pub refused: BTreeMap<(Kind, String), Vec<Refusal>>,
     /// The same for what was to be deleted, by uid.
@@ -150,6 +152,8 @@ pub enum Run {
     Succeeded,
 }
 
+/// How long a pod may be on its way before what was said of it is read, in milliseconds.
+pub const SLOW_MS: i64 = 15_000;
 /// Reasons to wait that pass by themselves.
 const ON_THE_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
@@ -182,6 +186,13 @@ impl<'a> Pod<'a> {
     pub fn is_ready(self) -> bool {
         self.condition("Ready").and_then(|it| text(it, "/status")) == Some("True")
             && !self.is_deleting()
+    }
+
+    /// How long it has been on its way, in milliseconds; none if it is not.
+    pub fn coming_ms(self, now_ms: i64) -> Option<i64> {
+        let is_coming = self.run() == Run::Coming && !self.is_deleting();
+        let made_ms = self.text("/metadata/creationTimestamp").and_then(clock::parse_ms);
+        is_coming.then(|| now_ms.saturating_sub(made_ms.unwrap_or(now_ms)).max(0))
     }
 
     /// The revision of the pod template that it was made from.

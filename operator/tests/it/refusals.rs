@@ -171,6 +171,43 @@ async fn a_broker_that_cannot_start_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broker_whose_node_does_not_start_it_says_why() {
+    let world = World::new(1).await;
+    let _operator = Operator::start(&world);
+    world.server.with_fates(|fates| fates.set("default", "c-0", Some(Fate::Coming)));
+    world.apply(&cluster("c", json!({}))).await;
+    world.until("there", |it| it.object("Pod", "default", "c-0").is_some()).await;
+    let pod = world.get("Pod", "c-0");
+    let words = [("Warning", "FailedMount", "no such volume"), ("Normal", "Pulled", "all is well")];
+    for (number, (kind, reason, note)) in words.into_iter().enumerate() {
+        let event = json!({
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": { "name": format!("c-0.{number}"), "namespace": "default" },
+            "regarding": {
+                "apiVersion": "v1", "kind": "Pod", "namespace": "default", "name": "c-0",
+                "uid": pod["metadata"]["uid"],
+            },
+            "eventTime": "2026-11-23T10:00:00.000000Z",
+            "reportingController": "kubelet",
+            "reportingInstance": "node-1",
+            "action": "Mount",
+            "type": kind,
+            "reason": reason,
+            "note": note,
+        });
+        world.apply(&event).await;
+    }
+    let words = "FailedMount: no such volume";
+    let told = |it: &World, kind: &str| it.condition("Cluster", "default", "c", kind);
+    world.until("told", |it| told(it, "Progressing").contains(words)).await;
+    assert!(told(&world, "Degraded").starts_with("False"), "{}", told(&world, "Degraded"));
+    world.until("wrong", |it| told(it, "Degraded").contains(words)).await;
+    world.server.with_fates(|fates| fates.set("default", "c-0", None));
+    world.until("ready", |it| it.are_ready("c", &[])).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_volume_that_was_replaced_is_told_until_it_is_accepted() {
     let world = World::new(1).await;
     let _operator = Operator::start(&world);

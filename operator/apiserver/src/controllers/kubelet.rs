@@ -82,7 +82,9 @@ fn set_status(world: &mut World, pod: &mut Value, fate: &Fate) {
         Fate::Running | Fate::Crashes { .. } => ("Running", false),
         Fate::Succeeds => ("Succeeded", false),
         Fate::Fails { .. } => ("Failed", false),
-        Fate::Unschedulable(_) | Fate::ImagePullFails(_) | Fate::NodeLost => ("Pending", false),
+        Fate::Coming | Fate::Unschedulable(_) | Fate::ImagePullFails(_) | Fate::NodeLost => {
+            ("Pending", false)
+        }
     };
     let mut scheduled = condition(&old, "PodScheduled", is_scheduled, now);
     if let Fate::Unschedulable(why) = fate {
@@ -137,6 +139,7 @@ fn container_status(container: &Value, old: &Value, fate: &Fate, is_ready: bool)
     let restarts = before.and_then(|one| one["restartCount"].as_u64()).unwrap_or(0);
     let waiting = |reason: &str, message: &str| json!({ "waiting": { "reason": reason, "message": message } });
     let (state, restarts) = match fate {
+        Fate::Coming => (json!({ "waiting": { "reason": "ContainerCreating" } }), restarts),
         Fate::ImagePullFails(why) => (waiting("ImagePullBackOff", why), restarts),
         Fate::Crashes { .. } => {
             let why = "back-off 10s restarting failed container";

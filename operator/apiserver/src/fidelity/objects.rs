@@ -274,7 +274,7 @@ async fn events_have_two_faces(bench: &Bench) -> Checked {
         "reason": "Rolled",
         "type": "Normal",
         "note": "pod 1 restarted",
-        "regarding": { "kind": "Pod", "name": "p", "namespace": bench.namespace },
+        "regarding": { "kind": "Pod", "name": "p", "namespace": bench.namespace, "uid": "u" },
     });
     let reply = bench.post(&bench.group("events.k8s.io/v1", "events"), &event).await?;
     code("create", &reply, 201)?;
@@ -282,7 +282,14 @@ async fn events_have_two_faces(bench: &Bench) -> Checked {
     same("message", &core.body["message"], &json!("pod 1 restarted"))?;
     same("kind", &core.body["involvedObject"]["name"], &json!("p"))?;
     same("component", &core.body["reportingComponent"], &json!("millrace.io/operator"))?;
-    same("version", &version(&core.body), &version(&reply.body))
+    same("version", &version(&core.body), &version(&reply.body))?;
+    for (selector, count) in [("type%3DNormal", 1), ("type%3DWarning", 0), ("reason%3DRolled", 1)] {
+        let events = bench.group("events.k8s.io/v1", "events");
+        let path = format!("{events}?fieldSelector=regarding.uid%3Du%2C{selector}");
+        let listed = bench.get(&path).await?.body;
+        same(selector, &listed["items"].as_array().map(Vec::len), &Some(count))?;
+    }
+    Ok(())
 }
 
 async fn nothing_is_served_at_other_paths(bench: &Bench) -> Checked {

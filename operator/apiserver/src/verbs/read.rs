@@ -78,7 +78,11 @@ pub fn selector(scope: &Scope, request: &Request) -> Result<Selector, ApiError> 
                         | "status.phase"
                         | "status.podIP"
                 ),
-                "events" => field.starts_with("involvedObject.") || field.starts_with("regarding."),
+                "events" => {
+                    matches!(field, "reason" | "type")
+                        || field.starts_with("involvedObject.")
+                        || field.starts_with("regarding.")
+                }
                 "namespaces" => field == "status.phase",
                 "secrets" => field == "type",
                 _ => false,

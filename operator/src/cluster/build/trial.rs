@@ -37,6 +37,8 @@ pub fn trial(
     spec["containers"] = json!([container]);
     spec["volumes"] = json!([pod::config_volume(config_map)]);
     spec["restartPolicy"] = json!("Never");
+    // It has nothing to lose, and the next trial waits for its name.
+    spec["terminationGracePeriodSeconds"] = json!(0);
     let nodes = wanted.spec.pod.affinity.as_ref().and_then(|it| it.node_affinity.as_ref());
     let mut affinity = json!({});
     put(&mut affinity, "nodeAffinity", nodes);

@@ -144,9 +144,11 @@ fn keep_running(origin: &Origin, there: &Value, seen: &Seen, plan: &mut Plan) ->
 
 /// Whether the API has refused this very set; if so it is told, after `what`.
 fn is_refused(seen: &Seen, object: &Value, what: &str, plan: &mut Plan) -> bool {
-    let words = seen.refusal(Kind::StatefulSet, &name_of(object), object);
-    let told =
-        words.map(|words| Problem { reason: "Refused", message: format!("{what}: {words}") });
+    let name = name_of(object);
+    let told = seen.refusal(Kind::StatefulSet, &name, object).map(|words| Problem {
+        reason: "Refused",
+        message: format!("StatefulSet {name}: {what}: {words}"),
+    });
     let is_refused = told.is_some();
     plan.problems.extend(told);
     is_refused

@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use super::brokers::Origin;
+use super::coming::coming;
 use super::trial::{self, Attempt, Outcome, restart};
 use super::{Action, Plan, Step, Wait, delete, is_going};
 use crate::brokers::BrokerSeen;
@@ -136,7 +137,14 @@ fn look_at(
         Run::Failing(reason, words) => ("BrokerFailing", trial::told(&reason, &words)),
         Run::Unschedulable(words) => ("Unschedulable", words),
         Run::Coming => {
-            wait_for(broker, "its pod is on its way", None, plan);
+            let coming = coming(pod, seen);
+            let but = coming.words.map(|words| format!(", but {words}")).unwrap_or_default();
+            let message = format!("its pod is on its way{but}");
+            wait_for(broker, &message, Some(coming.again_ms), plan);
+            plan.problems.extend(coming.stuck.map(|words| Problem {
+                reason: "BrokerNotStarting",
+                message: format!("pod {name}: {words}"),
+            }));
             return cannot_run(pod, why, "has not started");
         }
         Run::Running | Run::Succeeded => {

@@ -10,7 +10,10 @@ use crate::cluster::problem::Problem;
 use crate::cluster::seen::{Seen, annotation, label, text};
 use crate::cluster::wanted::{Wanted, new_cluster_id};
 use crate::kind::Kind;
-use crate::{names, quantity, same};
+use crate::{clock, names, quantity, same};
+
+/// How long a new claim is left to those who bind it.
+const BINDS_MS: i64 = 10_000;
 
 /// The id of the cluster: that on its volumes, if it has any.
 ///
@@ -96,12 +99,30 @@ pub(super) fn look_after(
             plan.problems.push(Problem { reason: "VolumeDeleted", message });
             continue;
         }
+        if let Some(wait) = being_bound(&name, there, seen.now_ms) {
+            plan.waits.push(wait);
+            continue;
+        }
         if let Some(step) = bring(wanted, seen, broker, there, cluster_id, plan) {
             return Some(step);
         }
         note_growth(wanted, &name, there, plan);
     }
     None
+}
+
+/// Waits for a new claim's volume. Who writes to the claim in its first moments gets in the way of
+/// scheduler and provisioner, which begin anew then; nothing of ours is needed before.
+fn being_bound(name: &str, there: &Value, now_ms: i64) -> Option<Wait> {
+    let made_ms = text(there, "/metadata/creationTimestamp").and_then(clock::parse_ms)?;
+    let left_ms = made_ms.saturating_add(BINDS_MS).saturating_sub(now_ms);
+    let is_new = text(there, "/status/phase") == Some("Pending") && left_ms > 0;
+    is_new.then(|| Wait {
+        reason: "VolumePending",
+        step: format!("look after PersistentVolumeClaim {name}"),
+        message: "its volume is not bound yet".to_owned(),
+        again_ms: Some(left_ms.min(BINDS_MS).unsigned_abs()),
+    })
 }
 
 fn bring(

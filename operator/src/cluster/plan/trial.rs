@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::brokers::Origin;
+use super::coming::{TAKES_MAX_MS, coming};
 use super::{Plan, Step, Wait, apply, delete};
 use crate::clock::parse_ms;
 use crate::cluster::build::trial;
@@ -14,8 +15,6 @@ use crate::names;
 
 /// How long after its end a trial is repeated that was given up.
 const AGAIN_MS: i64 = 300_000;
-/// How long a trial may take, with the pull of its image: it reads a few files and ends.
-const TAKES_MAX_MS: i64 = 300_000;
 /// From this on exit codes tell that something else has ended a program, or not started it.
 const KILLED: i64 = 128;
 
@@ -76,7 +75,7 @@ pub(super) fn attempt(
         let reason = "it tried something else than what is wanted now".to_owned();
         return Outcome::Step(delete(Kind::Pod, &name, there, reason));
     }
-    judge(there, seen.now_ms, attempt, plan)
+    judge(there, seen, attempt, plan)
 }
 
 fn name_of_configs(origin: &Origin) -> &str {
@@ -84,9 +83,9 @@ fn name_of_configs(origin: &Origin) -> &str {
 }
 
 /// What a trial of what is wanted has come to.
-fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> Outcome {
-    let (broker, seen) = (attempt.broker, Pod { object: there });
-    let name = seen.text("/metadata/name").unwrap_or_default();
+fn judge(there: &Value, seen: &Seen, attempt: Attempt<'_>, plan: &mut Plan) -> Outcome {
+    let (broker, now_ms, trial) = (attempt.broker, seen.now_ms, Pod { object: there });
+    let name = trial.text("/metadata/name").unwrap_or_default();
     let blocked = |reason, words: String| Problem {
         reason,
         message: format!(
@@ -98,13 +97,13 @@ fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> O
         again_ms: again_ms.map(i64::unsigned_abs),
         ..restart(broker, message)
     };
-    if seen.has_succeeded() {
+    if trial.has_succeeded() {
         return Outcome::Starts;
     }
-    match seen.run() {
+    match trial.run() {
         Run::Failing(reason, words) => {
             plan.problems.push(blocked("RestartBlocked", told(&reason, &words)));
-            let left_ms = given_up(seen).map(|at_ms| at_ms + AGAIN_MS - now_ms);
+            let left_ms = given_up(trial).map(|at_ms| at_ms + AGAIN_MS - now_ms);
             if left_ms.is_some_and(|left_ms| left_ms <= 0) {
                 let reason =
                     format!("it was given up ({reason}), which says nothing of the template");
@@ -116,8 +115,15 @@ fn judge(there: &Value, now_ms: i64, attempt: Attempt<'_>, plan: &mut Plan) -> O
             }
         }
         Run::Unschedulable(words) => plan.problems.push(blocked("Unschedulable", words)),
-        Run::Coming | Run::Running | Run::Succeeded => {
-            let made = seen.text("/metadata/creationTimestamp").and_then(parse_ms);
+        Run::Coming => {
+            let coming = coming(trial, seen);
+            let but = coming.words.map(|words| format!(", but {words}")).unwrap_or_default();
+            let message = format!("pod {name} tries whether it could start{but}");
+            plan.waits.push(Wait { again_ms: Some(coming.again_ms), ..restart(broker, message) });
+            plan.problems.extend(coming.stuck.map(|words| blocked("RestartBlocked", words)));
+        }
+        Run::Running | Run::Succeeded => {
+            let made = trial.text("/metadata/creationTimestamp").and_then(parse_ms);
             let left_ms = made.map(|at_ms| at_ms + TAKES_MAX_MS - now_ms);
             if left_ms.is_some_and(|left_ms| left_ms <= 0) {
                 let words = format!("its trial takes longer than {} s", TAKES_MAX_MS / 1_000);

@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(1_200);
 const QUIET: Duration = Duration::from_secs(15);
 
 /// The kinds that tests name, with where the API has them.
-const KINDS: [(&str, &str, &str); 12] = [
+const KINDS: [(&str, &str, &str); 13] = [
+    ("Event", "events.k8s.io/v1", "events"),
     ("Cluster", "millrace.io/v1alpha1", "clusters"),
     ("Topic", "millrace.io/v1alpha1", "topics"),
     ("Namespace", "v1", "namespaces"),

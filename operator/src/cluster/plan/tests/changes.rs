@@ -137,12 +137,12 @@ fn two_changes_that_are_refused_do_not_take_turns() {
     world.run().trial(json!({ "phase": "Succeeded" })).run().check(&expect![[r#"
         next   apply StatefulSet shop: spec.updateStrategy is not what it is to be
         next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
-        wrong  Refused: spec.updateStrategy is not what it is to be, and cannot be put right: a webhook says no
+        wrong  Refused: StatefulSet shop: spec.updateStrategy is not what it is to be, and cannot be put right: a webhook says no
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
-        wrong  Refused: spec.updateStrategy is not what it is to be, and cannot be put right: a webhook says no
+        wrong  Refused: StatefulSet shop: spec.updateStrategy is not what it is to be, and cannot be put right: a webhook says no
         next   apply StatefulSet shop: its image is millrace-broker:test instead of millrace-broker:next, and a trial has shown that brokers can start from it
-        wrong  Refused: spec.updateStrategy is not what it is to be, and cannot be put right: a webhook says no
+        wrong  Refused: StatefulSet shop: spec.updateStrategy is not what it is to be, and cannot be put right: a webhook says no
         wrong  Refused: StatefulSet shop: a webhook says no
-        wrong  Refused: spec.updateStrategy is not what it is to be, and cannot be put right: a webhook says no
+        wrong  Refused: StatefulSet shop: spec.updateStrategy is not what it is to be, and cannot be put right: a webhook says no
     "#]]);
 }

@@ -9,7 +9,7 @@ use crate::brokers::BrokerSeen;
 use crate::cluster::build::tests::wanted;
 use crate::cluster::seen::Refusal;
 use crate::kind::Kind;
-use crate::names;
+use crate::{clock, names};
 
 #[test]
 fn a_broker_is_restarted_only_after_a_trial() {
@@ -298,5 +298,55 @@ fn a_trial_that_is_refused_as_too_small_asks_for_all() {
         next   apply Pod shop-trial: broker 0 is to start anew, because its image is millrace-broker:test instead of millrace-broker:next; this shows whether it could
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+    "#]]);
+}
+
+#[test]
+fn a_pod_that_does_not_arrive_is_told_with_the_words_of_its_node() {
+    let mut world = World::running(json!({}));
+    let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
+    let made = world.seen.now_ms;
+    world.pod("shop-0", &creating);
+    let pod = (Kind::Pod, "shop-0".to_owned());
+    let metadata = &mut world.seen.objects.get_mut(&pod).unwrap()["metadata"];
+    metadata["creationTimestamp"] = json!(clock::show(made));
+    world.run().say("its node cannot").seen.now_ms = made + 20_000;
+    let words = "FailedCreatePodSandBox: memory limit too low?".to_owned();
+    world.seen.warnings.insert("shop-0".to_owned(), words);
+    world.run().say("still").seen.now_ms = made + 60_000;
+    world.run().say("nothing is said").seen.warnings.clear();
+    world.run().say("for long").seen.now_ms = made + 300_000;
+    world.run().say("it is mended").start().run().check(&expect![[r#"
+        waits  have broker 0 serve (BrokerNotServing): its pod is on its way
+        -- its node cannot
+        waits  have broker 0 serve (BrokerNotServing): its pod is on its way, but FailedCreatePodSandBox: memory limit too low?
+        -- still
+        waits  have broker 0 serve (BrokerNotServing): its pod is on its way, but FailedCreatePodSandBox: memory limit too low?
+        wrong  BrokerNotStarting: pod shop-0: FailedCreatePodSandBox: memory limit too low?
+        -- nothing is said
+        waits  have broker 0 serve (BrokerNotServing): its pod is on its way
+        -- for long
+        waits  have broker 0 serve (BrokerNotServing): its pod is on its way
+        wrong  BrokerNotStarting: pod shop-0: its node has not started it within 300 s
+        -- it is mended
+    "#]]);
+}
+
+#[test]
+fn a_trial_that_does_not_arrive_is_told_with_the_words_of_its_node() {
+    let mut world = World::running(json!({}));
+    world.spec = json!({ "resources": { "limits": { "memory": "1Mi" } } });
+    world.run().say("its node cannot").seen.now_ms += 20_000;
+    let words = "FailedCreatePodSandBox: memory limit too low?".to_owned();
+    world.seen.warnings.insert("shop-trial".to_owned(), words);
+    world.run().say("still").seen.now_ms += 40_000;
+    world.run().check(&expect![[r#"
+        next   apply Pod shop-trial: broker 0 is to start anew, because its pod template changed; this shows whether it could
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start
+        -- its node cannot
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start, but FailedCreatePodSandBox: memory limit too low?
+        -- still
+        waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start, but FailedCreatePodSandBox: memory limit too low?
+        wrong  RestartBlocked: broker 0 is left as it is: its pod template changed, but from what is wanted it would not start: FailedCreatePodSandBox: memory limit too low?
     "#]]);
 }

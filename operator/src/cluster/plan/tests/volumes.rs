@@ -7,7 +7,7 @@ use serde_json::json;
 use super::world::World;
 use crate::brokers::BrokerSeen;
 use crate::kind::Kind;
-use crate::names;
+use crate::{clock, names};
 
 #[test]
 fn a_volume_grows_and_the_set_is_made_anew_around_the_pods() {
@@ -110,5 +110,30 @@ fn no_broker_starts_on_a_volume_that_goes() {
         -- it has gone
         next   apply StatefulSet shop: it is not there
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+    "#]]);
+}
+
+#[test]
+fn a_claim_is_left_to_those_who_bind_it() {
+    let mut world = World::new(json!({ "storage": { "deletionPolicy": "Delete" } }));
+    world.run().start().told.clear();
+    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+    let made = world.seen.now_ms;
+    let pending = world.seen.objects.get_mut(&claim).unwrap();
+    pending["metadata"]["creationTimestamp"] = json!(clock::show(made));
+    pending["status"] = json!({ "phase": "Pending" });
+    world.run().say("it takes long").seen.now_ms = made + 10_000;
+    world.run().check(&expect![[r#"
+        waits  look after PersistentVolumeClaim data-shop-0 (VolumePending): its volume is not bound yet
+        -- it takes long
+        next   apply PersistentVolumeClaim data-shop-0: metadata.annotations.millrace.io/directory-id is not what it is to be
+        next   apply PersistentVolumeClaim data-shop-0: something that was wanted is not any more
+    "#]]);
+    let bound = world.seen.objects.get_mut(&claim).unwrap();
+    bound["metadata"]["ownerReferences"].take();
+    bound["status"] = json!({ "phase": "Bound", "capacity": { "storage": "10Gi" } });
+    world.seen.now_ms = made;
+    world.run().check(&expect![[r#"
+        next   apply PersistentVolumeClaim data-shop-0: metadata.ownerReferences is not what it is to be
     "#]]);
 }

@@ -62,7 +62,10 @@ impl World {
     pub fn apply(&mut self, kind: Kind, name: &str, mut object: Value) {
         let before = self.seen.objects.remove(&(kind, name.to_owned()));
         object["metadata"]["uid"] = json!(format!("uid of {name}"));
-        object["metadata"]["creationTimestamp"] = json!(clock::show(self.seen.now_ms));
+        let made = before.as_ref().map(|it| it["metadata"]["creationTimestamp"].clone());
+        let made = made.filter(Value::is_string);
+        object["metadata"]["creationTimestamp"] =
+            made.unwrap_or_else(|| json!(clock::show(self.seen.now_ms)));
         if kind == Kind::StatefulSet {
             let template = object["spec"]["template"].to_string();
             object["status"] = json!({ "updateRevision": names::digest(&template) });
