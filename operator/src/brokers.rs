@@ -56,7 +56,7 @@ pub async fn in_time<T>(
     }
 }
 
-/// The words of `/readyz`, in one line.
+/// The words of `/readyz`, in one line; none where all is well, as far as that goes.
 async fn reasons<C: Reach>(connect: &C, host: &str, limit: Duration) -> Option<String> {
     let ask = async {
         let mut stream = connect.connect(&address(host, HTTP_PORT)).await.ok()?;
@@ -65,7 +65,10 @@ async fn reasons<C: Reach>(connect: &C, host: &str, limit: Duration) -> Option<S
         let mut answer = Vec::new();
         stream.take(REASONS_BYTES_MAX).read_to_end(&mut answer).await.ok()?;
         let text = String::from_utf8_lossy(&answer).into_owned();
-        let (_, body) = text.split_once("\r\n\r\n")?;
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        if head.split_whitespace().nth(1) == Some("200") {
+            return None;
+        }
         let lines: Vec<&str> = body.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
         (!lines.is_empty()).then(|| lines.join("; "))
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kube::Client;
 use millrace_client::Connect;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -31,15 +31,33 @@ pub struct Context<C> {
 const LOOKS_MAX: usize = 16;
 
 /// Turns at the API: however many clusters there are, a few are looked at at once. Who waits for a
-/// broker does not take one, so that those that are silent hold up nobody.
+/// broker has none, so that those that are silent hold up nobody.
 #[derive(Debug)]
 pub struct Turns(Semaphore);
 
+/// A turn at the API; it is over when dropped.
+#[derive(Debug)]
+#[must_use = "a turn is over when dropped"]
+pub struct Turn<'a> {
+    turns: &'a Turns,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
 impl Turns {
-    /// Waits for a turn; it is over when dropped.
-    pub async fn take(&self) -> impl Sized {
+    /// Waits for a turn.
+    pub async fn take(&self) -> Turn<'_> {
         // Never closed, so there always is one.
-        self.0.acquire().await
+        Turn { turns: self, permit: self.0.acquire().await.ok() }
+    }
+}
+
+impl Turn<'_> {
+    /// Leaves the turn to others while brokers are waited for, and waits for one again.
+    pub async fn aside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        self.permit = None;
+        let done = work.await;
+        self.permit = self.turns.0.acquire().await.ok();
+        done
     }
 }
 

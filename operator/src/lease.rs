@@ -8,6 +8,11 @@
 //! ```
 //! Each side measures with its own steady clock, so no clock has to be right: the holder from
 //! before a renewal was sent, the others from after they saw it.
+//!
+//! A lease that somebody deletes is not made anew by its holder, which stops, and holds for those who
+//! saw it as long as if it were there. Only who begins in these seconds knows nothing of it, and leads
+//! at once: nobody waits at a first start. Should two act for that long, deletions carry the uid and
+//! replacements the version that they were planned on, and what both apply is the same.
 
 use std::time::Duration;
 
@@ -103,8 +108,8 @@ where
         let renewal = elector.renew(&mut lease, renewed_at);
         tokio::pin!(renewal);
         tokio::select! { biased;
-            () = &mut renewal => {
-                tracing::error!(lease = election.name, "lost the lease, stops at once");
+            why = &mut renewal => {
+                tracing::error!(lease = election.name, why, "lost the lease, stops at once");
                 token.cancel();
                 return (Ended::Lost, None);
             }
@@ -131,7 +136,7 @@ impl Elector<'_> {
                 Ok(Ok(Some(lease))) => return (lease, sent_at),
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "cannot ask for the lease"),
-                Err(_) => tracing::warn!("cannot ask for the lease: no answer"),
+                Err(_) => tracing::warn!("cannot ask for the lease: no answer in time"),
             }
             tokio::time::sleep(ROUND).await;
         }
@@ -162,13 +167,13 @@ impl Elector<'_> {
         }
     }
 
-    /// Renews the lease until that fails for too long.
-    async fn renew(&self, lease: &mut Lease, mut renewed_at: Instant) {
+    /// Renews the lease until that fails for too long; why it did.
+    async fn renew(&self, lease: &mut Lease, mut renewed_at: Instant) -> String {
         loop {
             let deadline = renewed_at + ACTS;
             let wait = tokio::time::sleep(ROUND);
             if tokio::time::timeout_at(deadline, wait).await.is_err() {
-                return;
+                return format!("it could not be renewed for {} s", ACTS.as_secs());
             }
             let sent_at = Instant::now();
             let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
@@ -179,16 +184,16 @@ impl Elector<'_> {
                     *lease = renewed;
                     renewed_at = sent_at;
                 }
-                // Somebody wrote it: perhaps we, and the answer was lost. Or somebody deleted it, and
-                // whoever comes first gets a new one.
+                // Somebody wrote it: perhaps we, and the answer was lost. Or somebody deleted it.
                 Ok(Ok(None)) => match tokio::time::timeout_at(limit, self.read()).await {
                     Ok(Ok(Some(now))) if self.is_ours(&now) => *lease = now,
-                    Ok(Ok(_)) => return,
+                    Ok(Ok(Some(now))) => return format!("{} has taken it", holder(&now)),
+                    Ok(Ok(None)) => return "somebody has deleted it".to_owned(),
                     Ok(Err(error)) => tracing::warn!(%error, "cannot read the lease"),
-                    Err(_) => tracing::warn!("cannot read the lease: no answer"),
+                    Err(_) => tracing::warn!("cannot read the lease: no answer in time"),
                 },
                 Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease"),
-                Err(_) => tracing::warn!("cannot renew the lease: no answer"),
+                Err(_) => tracing::warn!("cannot renew the lease: no answer in time"),
             }
         }
     }
@@ -199,8 +204,7 @@ impl Elector<'_> {
     }
 
     fn is_ours(&self, lease: &Lease) -> bool {
-        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
-        holder == Some(&self.election.identity)
+        holder(lease) == self.election.identity
     }
 
     /// Gives the lease back, so that the next one need not wait for it to run out.
@@ -236,12 +240,14 @@ impl Elector<'_> {
             Some(_) => spec.acquire_time.map(|time| json!(time)),
             None => None,
         };
-        let version = before.and_then(|lease| lease.metadata.resource_version.clone());
+        let metadata = before.map(|lease| &lease.metadata);
         let lease: Value = json!({
             "metadata": {
                 "name": self.election.name,
                 "namespace": self.election.namespace,
-                "resourceVersion": version,
+                // Without it the API server would make one anew that was deleted.
+                "uid": metadata.and_then(|it| it.uid.as_ref()),
+                "resourceVersion": metadata.and_then(|it| it.resource_version.as_ref()),
             },
             "spec": {
                 "holderIdentity": self.election.identity,
@@ -253,4 +259,10 @@ impl Elector<'_> {
         });
         serde_json::from_value(lease).unwrap_or_default()
     }
+}
+
+/// Who has a lease; nobody if that is empty.
+fn holder(lease: &Lease) -> &str {
+    let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+    holder.unwrap_or_default()
 }

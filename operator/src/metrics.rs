@@ -58,7 +58,11 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("writes", "Writes to the API of Kubernetes", self.writes.clone());
         registry.register("reconciles", "Clusters looked at", self.reconciles.clone());
-        registry.register("reconcile_seconds", "Time to look at a cluster", self.seconds.clone());
+        registry.register(
+            "reconcile_seconds",
+            "Time to look at a cluster, or at its topics",
+            self.seconds.clone(),
+        );
         registry.register("clusters", "Cluster resources that are known", self.clusters.clone());
         registry.register("topics", "Topic resources that are known", self.topics.clone());
         registry.register("leader", "Whether this operator acts", self.is_leader.clone());

@@ -27,10 +27,15 @@ pub const CONFIG_VOLUME: &str = "config";
 /// The name of the brokers' container.
 pub const CONTAINER: &str = "broker";
 
-/// The name of the `StatefulSet`, and of what there is one of: `ServiceAccount`,
-/// `NetworkPolicy`, `PodDisruptionBudget`.
+/// The name of the `StatefulSet`, and of what there is one of: `NetworkPolicy`,
+/// `PodDisruptionBudget`.
 pub fn brokers(cluster: &str) -> String {
     cluster.to_owned()
+}
+
+/// The brokers' account: not the cluster's name, which may be `default`.
+pub fn account(cluster: &str) -> String {
+    format!("{cluster}-brokers")
 }
 
 /// The pod of one broker.

@@ -1,6 +1,7 @@
 //! Child objects at the API: read, applied, deleted.
 
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
@@ -8,6 +9,7 @@ use kube::api::{
 };
 use serde_json::{Value, json};
 
+use crate::cluster::seen::Warning;
 use crate::error::{Error, code};
 use crate::kind::Kind;
 use crate::names::{CLUSTER_LABEL, MANAGER};
@@ -57,27 +59,29 @@ impl Objects {
         found.map(|object| as_value(kind, &object)).transpose()
     }
 
-    /// The last warning about an object, as `Reason: words`; none if there is none, or only that a
-    /// node was looked for in vain, which the object itself tells while it is true.
+    /// The last warning about an object; none if there is none, or only that a node was looked for in
+    /// vain, which the object itself tells while it is true.
     ///
     /// # Errors
     /// The API failed or refused.
-    pub async fn last_warning(&self, uid: &str) -> Result<Option<String>, Error> {
+    pub async fn last_warning(&self, uid: &str) -> Result<Option<Warning>, Error> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
         let params = ListParams::default().fields(&format!("regarding.uid={uid},type=Warning"));
         let listed = api.list(&params).await.map_err(|error| Error::api("list Event", error))?;
         let told = listed.items.into_iter().filter(|it| it.reason.as_deref() != Some(UNSCHEDULED));
-        let last = told.max_by_key(|event| {
+        let warnings = told.map(|event| {
             let again = event.series.as_ref().map(|series| series.last_observed_time.0);
             let since = event.event_time.as_ref().map(|time| time.0);
             let by_old_clients = event.deprecated_last_timestamp.as_ref().map(|time| time.0);
-            again.max(since).max(by_old_clients)
+            let last = again.max(since).max(by_old_clients);
+            let note = event.note.unwrap_or_default();
+            let note: String = note.trim().chars().take(WORDS_MAX).collect();
+            Warning {
+                at_ms: last.map_or(0, Timestamp::as_millisecond),
+                words: format!("{}: {note}", event.reason.unwrap_or_default()),
+            }
         });
-        Ok(last.map(|event| {
-            let words: String =
-                event.note.iter().flat_map(|note| note.chars()).take(WORDS_MAX).collect();
-            format!("{}: {}", event.reason.unwrap_or_default(), words.trim())
-        }))
+        Ok(warnings.max_by_key(|warning| warning.at_ms))
     }
 
     /// Makes an object what it is to be; what it is then.
@@ -132,6 +136,32 @@ impl Objects {
         let written = self.api(kind).patch(name, &params, &Patch::Json::<()>(patch)).await;
         let written = written
             .map_err(|error| Error::api(format!("replace {} {name}", kind.name()), error))?;
+        as_value(kind, &written)
+    }
+
+    /// Takes the owner of this uid off an object, and leaves the others; what it is then. `there` is
+    /// what was seen: if it is another by now, the API refuses with 409.
+    ///
+    /// # Errors
+    /// The API failed or refused.
+    pub async fn disown(
+        &self,
+        kind: Kind,
+        name: &str,
+        there: &Value,
+        owner: &str,
+    ) -> Result<Value, Error> {
+        let owners = there.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+        let others = owners.into_iter().flatten().filter(|it| it["uid"] != owner);
+        let patch = json!({ "metadata": {
+            "resourceVersion": there.pointer("/metadata/resourceVersion"),
+            "ownerReferences": others.collect::<Vec<_>>(),
+        } });
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..Default::default() };
+        let written = self.api(kind).patch(name, &params, &Patch::Merge(&patch)).await;
+        let written = written.map_err(|error| {
+            Error::api(format!("take {} {name} from its owner", kind.name()), error)
+        })?;
         as_value(kind, &written)
     }
 

@@ -133,6 +133,9 @@ impl Prepared {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
+        if self.making.as_ref().is_some_and(|making| !making.is_finished()) {
+            say("the engine is being made still; what it is made of is kept, so this ends with it");
+        }
         let engine = self.making.take().and_then(|making| making.join().ok()?.ok()?);
         let Some(engine) = engine else { return };
         // Another run stops it at its end, and a cluster that was kept stays.

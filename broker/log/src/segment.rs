@@ -2,7 +2,8 @@
 //!
 //! A segment is shared by its writer and all readers. What readers need of the newest batches is in
 //! memory behind a short lock, so that reading the tail touches no file but the one to be sent.
-//! Its files are in `files`, writing in `writer`, reading in `read`; which segments there are is the log's business.
+//! Its files are in `files`, writing in `writer`, reading in `read`; which segments there are is the
+//! log's business.
 
 use std::collections::VecDeque;
 use std::fmt::Display;

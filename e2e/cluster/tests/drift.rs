@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const CONFIGS: &str = "(configs)";
 
 const CHILDREN: [(&str, &str); 7] = [
-    ("serviceaccount", "shop"),
+    ("serviceaccount", "shop-brokers"),
     ("service", "shop-brokers"),
     ("service", "shop-bootstrap"),
     ("networkpolicy", "shop"),

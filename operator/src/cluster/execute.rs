@@ -70,6 +70,16 @@ pub async fn execute<C: Reach>(
             }
             Ok(done)
         }
+        Action::LetGo { kind, name, uid, owner } => {
+            let place = (*kind, name.as_str());
+            match let_go(context, &objects, seen, place, owner).await {
+                Err(error) if error.is_refusal() => {
+                    tracing::warn!(uid, %error, "cannot be taken from its owner");
+                    Ok(Done::Refused(error.to_string()))
+                }
+                done => done,
+            }
+        }
         Action::Release { name, uid } => {
             context.metrics.write("delete", Kind::Pod.name());
             unless_refused(objects.release(Kind::Pod, name, uid).await, Done::Later)
@@ -92,6 +102,29 @@ pub async fn execute<C: Reach>(
     }
 }
 
+/// Has an object stay when the owner of this uid goes.
+///
+/// # Errors
+/// The API failed or refused.
+pub async fn let_go<C: Reach>(
+    context: &Context<C>,
+    objects: &Objects,
+    seen: &mut Seen,
+    (kind, name): (Kind, &str),
+    owner: &str,
+) -> Result<Done, Error> {
+    let there = seen.object(kind, name).unwrap_or(&Value::Null);
+    context.metrics.write("patch", kind.name());
+    match objects.disown(kind, name, there, owner).await {
+        Ok(now) => {
+            seen.objects.insert((kind, name.to_owned()), now);
+            Ok(Done::Seen)
+        }
+        Err(error) if matches!(error.status(), Some(404 | 409)) => Ok(Done::Later),
+        Err(error) => Err(error),
+    }
+}
+
 /// Applies an object, past what somebody else has put into its lists.
 async fn apply<C: Reach>(
     context: &Context<C>,
@@ -106,21 +139,34 @@ async fn apply<C: Reach>(
     let Some(there) = seen.object(kind, name).filter(|_| is_invalid(&applied)) else {
         return applied;
     };
-    // Two ports of one name, perhaps: ours, and one that somebody made of ours.
-    if kind == Kind::Service {
-        context.metrics.write("patch", kind.name());
-        objects.overwrite(kind, name, object).await?;
-        context.metrics.write("apply", kind.name());
-        return objects.apply(kind, name, object).await;
+    match kind {
+        // Two ports of one name, perhaps: ours, and one that somebody made of ours.
+        Kind::Service => {
+            context.metrics.write("patch", kind.name());
+            let written = objects.overwrite(kind, name, object).await;
+            if is_invalid(&written) {
+                context.metrics.write("patch", kind.name());
+                objects.replace_spec(kind, name, there, object).await?;
+            } else {
+                written?;
+            }
+        }
+        Kind::StatefulSet => {
+            let whole = build::with_pod_metadata_of(there, object.clone());
+            context.metrics.write("patch", kind.name());
+            objects.replace_spec(kind, name, there, &whole).await?;
+        }
+        // One of two fields that exclude each other, perhaps.
+        Kind::PodDisruptionBudget | Kind::NetworkPolicy => {
+            context.metrics.write("patch", kind.name());
+            objects.replace_spec(kind, name, there, object).await?;
+        }
+        Kind::ServiceAccount | Kind::ConfigMap | Kind::PersistentVolumeClaim | Kind::Pod => {
+            return applied;
+        }
     }
-    if kind == Kind::StatefulSet {
-        let whole = build::with_pod_metadata_of(there, object.clone());
-        context.metrics.write("patch", kind.name());
-        objects.replace_spec(kind, name, there, &whole).await?;
-        context.metrics.write("apply", kind.name());
-        return objects.apply(kind, name, object).await;
-    }
-    applied
+    context.metrics.write("apply", kind.name());
+    objects.apply(kind, name, object).await
 }
 
 /// Makes the spec of an object what it is to be and nothing else.

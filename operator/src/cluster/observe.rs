@@ -1,6 +1,7 @@
 //! Reads all that a cluster consists of, from the API itself: no cache that may be old.
 
 use futures::future::{join_all, try_join_all};
+use serde_json::Value;
 
 use super::reach;
 use super::seen::{Pod, SLOW_MS, Seen, text};
@@ -32,43 +33,59 @@ pub async fn objects<C: Reach>(context: &Context<C>, key: &Key) -> Result<Seen, 
     Ok(seen)
 }
 
-/// Reads the brokers' claims that carry no label: a `StatefulSet` takes a claim by its name alone.
+/// Reads the brokers' claims and pods that carry no label: a `StatefulSet` takes a claim by its name
+/// alone, and a pod that somebody took the label off is a broker still.
 ///
 /// # Errors
 /// The API failed.
-pub async fn claims<C: Reach>(
+pub async fn strays<C: Reach>(
     context: &Context<C>,
     wanted: &Wanted,
     seen: &mut Seen,
 ) -> Result<(), Error> {
     let objects = Objects::new(&context.client, &wanted.key.namespace);
-    let kind = Kind::PersistentVolumeClaim;
+    let cluster = &wanted.key.name;
     for broker in wanted.brokers() {
-        let name = names::claim(&wanted.key.name, broker);
-        if seen.object(kind, &name).is_some() {
-            continue;
-        }
-        if let Some(claim) = objects.get(kind, &name).await? {
-            seen.objects.insert((kind, name), claim);
+        let claim = names::claim(cluster, broker);
+        for (kind, name) in
+            [(Kind::PersistentVolumeClaim, claim.clone()), (Kind::Pod, names::pod(cluster, broker))]
+        {
+            if seen.object(kind, &name).is_some() {
+                continue;
+            }
+            let found = objects.get(kind, &name).await?;
+            let is_ours = |object: &Value| kind != Kind::Pod || Pod { object }.mounts(&claim);
+            if let Some(object) = found.filter(is_ours) {
+                seen.objects.insert((kind, name), object);
+            }
         }
     }
     Ok(())
 }
 
-/// Reads what was said last of pods that take long to start. What cannot be read is missing, no more.
-pub async fn warnings<C: Reach>(context: &Context<C>, key: &Key, seen: &mut Seen) {
-    let objects = Objects::new(&context.client, &key.namespace);
+/// Reads what was said last of pods that take long to start, and of the set where it has not made
+/// one. What cannot be read is missing, no more.
+pub async fn warnings<C: Reach>(context: &Context<C>, wanted: &Wanted, seen: &mut Seen) {
+    let objects = Objects::new(&context.client, &wanted.key.namespace);
     let is_slow = |object| Pod { object }.coming_ms(seen.now_ms).is_some_and(|it| it >= SLOW_MS);
     let slow = seen.all(Kind::Pod).filter(|(_, object)| is_slow(*object));
-    let asked = slow.map(|(name, object)| {
-        let (objects, uid) = (&objects, Pod { object }.uid());
-        async move { (name.to_owned(), objects.last_warning(&uid).await) }
+    let mut mute: Vec<(Kind, &str, &Value)> =
+        slow.map(|(name, object)| (Kind::Pod, name, object)).collect();
+    let cluster = &wanted.key.name;
+    if wanted.brokers().any(|broker| seen.pod(cluster, broker).is_none()) {
+        let sets = seen.all(Kind::StatefulSet).filter(|(name, _)| name == cluster);
+        mute.extend(sets.map(|(name, object)| (Kind::StatefulSet, name, object)));
+    }
+    let asked = mute.into_iter().map(|(kind, name, object)| {
+        let (objects, uid) = (&objects, text(object, "/metadata/uid").unwrap_or_default());
+        let place = (kind, name.to_owned());
+        async move { (place, objects.last_warning(uid).await) }
     });
-    for (name, warning) in join_all(asked).await {
+    for (place, warning) in join_all(asked).await {
         match warning {
-            Ok(Some(words)) => drop(seen.warnings.insert(name, words)),
+            Ok(Some(warning)) => drop(seen.warnings.insert(place, warning)),
             Ok(None) => {}
-            Err(error) => tracing::debug!(pod = name, %error, "its events cannot be read"),
+            Err(error) => tracing::debug!(of = place.1, %error, "events cannot be read"),
         }
     }
 }

@@ -21,6 +21,7 @@ mod brokers;
 mod coming;
 pub mod configs;
 mod external_addresses;
+pub mod keep;
 mod left_over;
 mod rollout;
 mod storage;
@@ -82,6 +83,17 @@ pub enum Action {
         /// Whether what belongs to it stays.
         keeps_children: bool,
     },
+    /// An object that went with the cluster stays.
+    LetGo {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// The uid of the owner that it no longer has.
+        owner: String,
+    },
     /// A pod that is being deleted, and of which nothing runs any more, goes at once.
     Release {
         /// Its name.
@@ -109,6 +121,11 @@ pub struct Wait {
 /// Finds the next step.
 pub fn plan(wanted: &Wanted, seen: &Seen) -> Plan {
     let mut plan = Plan::default();
+    let kept = keep::next(&wanted.uid, keep::Kept::of(&wanted.spec), seen);
+    if let Some(step) = kept.filter(|step| !is_refused(&step.action, seen)) {
+        plan.step = Some(step);
+        return plan;
+    }
     let cluster_id = match storage::cluster_id(wanted, seen) {
         Ok(cluster_id) => cluster_id,
         Err(problem) => {
@@ -169,7 +186,7 @@ fn around(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step> {
 /// Whether the API refuses to delete what a step deletes.
 fn is_refused(action: &Action, seen: &Seen) -> bool {
     match action {
-        Action::Delete { uid, .. } | Action::Release { uid, .. } => {
+        Action::Delete { uid, .. } | Action::Release { uid, .. } | Action::LetGo { uid, .. } => {
             seen.refused_deletes.contains_key(uid)
         }
         Action::Apply { .. } | Action::Replace { .. } | Action::SetConfigs(_) => false,
@@ -245,7 +262,10 @@ impl fmt::Display for Action {
                 let rest = if *keeps_children { ", not what belongs to it" } else { "" };
                 write!(f, "delete {} {name}{rest}", kind.name())
             }
-            Action::Release { name, .. } => write!(f, "let go of Pod {name}"),
+            Action::Release { name, .. } => write!(f, "let Pod {name} go"),
+            Action::LetGo { kind, name, .. } => {
+                write!(f, "take {} {name} from its owner", kind.name())
+            }
             Action::SetConfigs(changes) => {
                 write!(f, "set")?;
                 changes.iter().try_for_each(|(name, value)| match value {

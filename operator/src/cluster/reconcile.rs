@@ -1,24 +1,28 @@
 //! One look at one cluster: read, check, plan, do step by step, tell.
 
+use std::mem::take;
 use std::time::Duration;
 
 use kube::api::{Api, Patch, PatchParams};
 use millrace_crds::{API_VERSION, ClusterStatus};
 use serde_json::json;
+use tokio::time::Instant;
 
-use super::execute::{Done, execute};
+use super::execute::{Done, execute, let_go};
 use super::observe;
+use super::plan::keep::{self, Kept};
 use super::plan::{Action, Plan, Step, Wait, plan};
 use super::problem::Problem;
 use super::reach;
 use super::seen::{Refusal, Seen};
 use super::status::{Told, refused, status};
 use super::wanted::{Wanted, validate};
-use crate::context::{Context, Reach};
+use crate::context::{Context, Reach, Turn};
 use crate::error::Error;
 use crate::events::{Telling, tell};
 use crate::kind::Kind;
 use crate::names::MANAGER;
+use crate::objects::Objects;
 use crate::resource::{Cluster, Key};
 
 /// How many steps one look may take: far more than a new cluster needs.
@@ -33,6 +37,9 @@ const SILENT_WAITS: Duration = Duration::from_secs(5);
 /// How long the API is left alone after it refused something.
 const REFUSED_WAITS: Duration = Duration::from_secs(30);
 
+/// How old what was read of the API may be when a plan is made of it: else it is read again.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// How often the same field that was taken back is told of, in milliseconds.
 const TOLD_AGAIN_MS: i64 = 600_000;
 
@@ -41,8 +48,8 @@ const TOLD_AGAIN_MS: i64 = 600_000;
 pub enum Look {
     /// There is no such resource, or it is being deleted.
     Absent,
-    /// The resource is refused.
-    Refused,
+    /// The resource is refused; host and port of a broker that serves all the same.
+    Refused(Option<(String, i32)>),
     /// The resource is sound; this is what is wanted and where it is.
     Sound(Box<Sound>),
 }
@@ -62,37 +69,39 @@ pub struct Sound {
 ///
 /// # Errors
 /// The API or a broker failed; to be tried again.
-pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look, Error> {
+pub async fn reconcile<C: Reach>(
+    context: &Context<C>,
+    key: &Key,
+    turn: &mut Turn<'_>,
+) -> Result<Look, Error> {
     // A topic may name no cluster, or one that is not ours to look after.
     if key.name.is_empty() || !context.options.watches(&key.namespace) {
         return Ok(Look::Absent);
     }
-    let turn = context.turns.take().await;
-    let api: Api<Cluster> = Api::namespaced(context.client.clone(), &key.namespace);
-    let found = api.get_opt(&key.name).await;
-    let found = found.map_err(|error| Error::api(format!("get Cluster {key}"), error))?;
-    let Some(cluster) = found.filter(|it| it.metadata.deletion_timestamp.is_none()) else {
-        return Ok(Look::Absent);
-    };
-    let before = before(&cluster);
-    let mut seen = observe::objects(context, key).await?;
-    seen.before = before.clone();
-    match validate(&cluster, &context.options.broker_image) {
+    let Some(mut found) = find(context, key).await? else { return Ok(Look::Absent) };
+    if let Ok(wanted) = &found.wanted {
+        let read_at = Instant::now();
+        turn.aside(observe::brokers(context, wanted, &mut found.seen)).await;
+        // What is done rests on what is there, and the next turn may have taken long to come.
+        if read_at.elapsed() > FRESH {
+            let brokers = take(&mut found.seen.brokers);
+            let Some(again) = find(context, key).await? else { return Ok(Look::Absent) };
+            found = again;
+            found.seen.brokers = brokers;
+        }
+    }
+    let Found { cluster, wanted, mut seen } = found;
+    let before = seen.before.clone();
+    match wanted {
         Err(problems) => {
+            keep(context, &cluster, &mut seen).await?;
             let told = Told::of(&cluster, &before, context.clock.now_ms());
             let status = refused(&problems, &seen, &key.name, told);
             tell_status(context, &cluster, &status, &problems).await?;
-            Ok(Look::Refused)
+            Ok(Look::Refused(reach::any_pod(&seen)))
         }
         Ok(wanted) => {
-            let are_users_set = !context.options.leaves_users;
-            let wanted = Wanted { are_users_set, ..wanted };
-            observe::claims(context, &wanted, &mut seen).await?;
-            observe::warnings(context, key, &mut seen).await;
-            drop(turn);
-            observe::brokers(context, &wanted, &mut seen).await;
-            let _turn = context.turns.take().await;
-            let plan = work(context, &cluster, &wanted, &mut seen).await?;
+            let plan = work(context, &cluster, &wanted, &mut seen, turn).await?;
             let told = Told::of(&cluster, &before, context.clock.now_ms());
             let status = status(&wanted, &seen, &plan, told);
             tell_status(context, &cluster, &status, &plan.problems).await?;
@@ -113,20 +122,79 @@ pub async fn reconcile<C: Reach>(context: &Context<C>, key: &Key) -> Result<Look
     }
 }
 
+/// Lets go of what is to outlive a cluster whose resource is refused.
+async fn keep<C: Reach>(
+    context: &Context<C>,
+    cluster: &Cluster,
+    seen: &mut Seen,
+) -> Result<(), Error> {
+    let objects = Objects::new(&context.client, &cluster.key().namespace);
+    let owner = cluster.metadata.uid.clone().unwrap_or_default();
+    let kept = Kept::read(&cluster.spec);
+    while let Some(step) = keep::next(&owner, kept, seen) {
+        tracing::info!(cluster = %cluster.key(), %step, "next step");
+        let Action::LetGo { kind, name, .. } = &step.action else { break };
+        if let_go(context, &objects, seen, (*kind, name), &owner).await? != Done::Seen {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A cluster as the API has it.
+struct Found {
+    cluster: Cluster,
+    /// What it wants, or what is wrong with that.
+    wanted: Result<Wanted, Vec<Problem>>,
+    /// Its objects; its brokers are not asked yet.
+    seen: Seen,
+}
+
+async fn find<C: Reach>(context: &Context<C>, key: &Key) -> Result<Option<Found>, Error> {
+    let api: Api<Cluster> = Api::namespaced(context.client.clone(), &key.namespace);
+    let found = api.get_opt(&key.name).await;
+    let found = found.map_err(|error| Error::api(format!("get Cluster {key}"), error))?;
+    let Some(cluster) = found.filter(|it| it.metadata.deletion_timestamp.is_none()) else {
+        return Ok(None);
+    };
+    let mut seen = observe::objects(context, key).await?;
+    seen.before = before(&cluster);
+    let are_users_set = !context.options.leaves_users;
+    let wanted = validate(&cluster, &context.options.broker_image)
+        .map(|wanted| Wanted { are_users_set, ..wanted });
+    if let Ok(wanted) = &wanted {
+        observe::strays(context, wanted, &mut seen).await?;
+        observe::warnings(context, wanted, &mut seen).await;
+    }
+    Ok(Some(Found { cluster, wanted, seen }))
+}
+
 /// Does step after step until there is none, or its outcome is only seen later.
 async fn work<C: Reach>(
     context: &Context<C>,
     cluster: &Cluster,
     wanted: &Wanted,
     seen: &mut Seen,
+    turn: &mut Turn<'_>,
 ) -> Result<Plan, Error> {
     for _ in 0..STEPS_MAX {
         let plan = plan(wanted, seen);
-        let Some(step) = plan.step.clone().filter(|_| !wanted.spec.paused) else {
+        let is_paused =
+            |step: &Step| wanted.spec.paused && !matches!(step.action, Action::LetGo { .. });
+        let Some(step) = plan.step.clone().filter(|step| !is_paused(step)) else {
             return Ok(plan);
         };
         tracing::info!(cluster = %wanted.key, %step, "next step");
-        match execute(context, wanted, seen, &step.action).await? {
+        let done = execute(context, wanted, seen, &step.action);
+        let done = match &step.action {
+            Action::SetConfigs(_) => turn.aside(done).await?,
+            Action::Apply { .. }
+            | Action::Replace { .. }
+            | Action::Delete { .. }
+            | Action::LetGo { .. }
+            | Action::Release { .. } => done.await?,
+        };
+        match done {
             Done::Seen => tell_step(context, cluster, &step).await?,
             Done::Later => {
                 tell_step(context, cluster, &step).await?;
@@ -142,7 +210,9 @@ async fn work<C: Reach>(
                     seen.refused.entry((*kind, name.clone())).or_default().push(refusal);
                 }
                 Action::SetConfigs(_) => seen.refused_configs = Some(words),
-                Action::Delete { uid, .. } | Action::Release { uid, .. } => {
+                Action::Delete { uid, .. }
+                | Action::Release { uid, .. }
+                | Action::LetGo { uid, .. } => {
                     seen.refused_deletes.insert(uid.clone(), words);
                 }
             },
@@ -248,7 +318,10 @@ async fn tell_step<C: Reach>(
         Action::Replace { .. } => {
             ("TakenBack", (context.clock.now_ms() / TOLD_AGAIN_MS).to_string())
         }
-        Action::Apply { .. } | Action::Delete { .. } | Action::Release { .. } => return Ok(()),
+        Action::Apply { .. }
+        | Action::Delete { .. }
+        | Action::LetGo { .. }
+        | Action::Release { .. } => return Ok(()),
     };
     event(context, cluster, false, reason, &step.to_string(), &occasion).await
 }

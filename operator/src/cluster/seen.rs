@@ -21,14 +21,23 @@ pub struct Seen {
     pub objects: BTreeMap<(Kind, String), Value>,
     /// What brokers said, by their number; nothing of those that could not be asked.
     pub brokers: BTreeMap<i32, BrokerSeen>,
-    /// What was said last of pods that take long to start, by their name.
-    pub warnings: BTreeMap<String, String>,
+    /// What was said last of pods that take long to start, and of the set where it made none.
+    pub warnings: BTreeMap<(Kind, String), Warning>,
     /// What the API refused while this was worked on, by kind and name.
     pub refused: BTreeMap<(Kind, String), Vec<Refusal>>,
     /// The same for what was to be deleted, by uid.
     pub refused_deletes: BTreeMap<String, String>,
     /// The brokers' words if they refused configs while this was worked on.
     pub refused_configs: Option<String>,
+}
+
+/// Something that Kubernetes warned of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// When it did so last, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The reason and the words.
+    pub words: String,
 }
 
 /// What the API refused. Another object of the same name may be tried all the same.
@@ -72,6 +81,14 @@ impl Seen {
     /// The pod of a broker.
     pub fn pod(&self, cluster: &str, broker: i32) -> Option<Pod<'_>> {
         self.object(Kind::Pod, &names::pod(cluster, broker)).map(|object| Pod { object })
+    }
+
+    /// Since when the cluster was told not to be ready, in milliseconds since 1970; none where it was
+    /// told to be ready, or nothing yet.
+    pub fn not_ready_since_ms(&self) -> Option<i64> {
+        let mut conditions = self.before.conditions.iter();
+        let ready = conditions.find(|it| it.kind == "Ready" && it.status != "True")?;
+        clock::parse_ms(&ready.last_transition_time)
     }
 
     /// Whether a broker that was asked did not say what it is.
@@ -188,6 +205,13 @@ impl<'a> Pod<'a> {
             && !self.is_deleting()
     }
 
+    /// Whether it uses a volume claim.
+    pub fn mounts(self, claim: &str) -> bool {
+        let volumes = self.object.pointer("/spec/volumes").and_then(Value::as_array);
+        let mut volumes = volumes.into_iter().flatten();
+        volumes.any(|it| text(it, "/persistentVolumeClaim/claimName") == Some(claim))
+    }
+
     /// How long it has been on its way, in milliseconds; none if it is not.
     pub fn coming_ms(self, now_ms: i64) -> Option<i64> {
         let is_coming = self.run() == Run::Coming && !self.is_deleting();
@@ -226,6 +250,13 @@ impl<'a> Pod<'a> {
     pub fn port(self, name: &str) -> Option<i32> {
         let ports = self.container()?.get("ports")?.as_array()?;
         let port = ports.iter().find(|port| text(port, "/name") == Some(name))?;
+        i32::try_from(port.get("containerPort")?.as_i64()?).ok()
+    }
+
+    /// The port of its first listener.
+    pub fn listener_port(self) -> Option<i32> {
+        let ports = self.container()?.get("ports")?.as_array()?;
+        let port = ports.iter().find(|port| text(port, "/name") != Some(names::HTTP_PORT_NAME))?;
         i32::try_from(port.get("containerPort")?.as_i64()?).ok()
     }
 

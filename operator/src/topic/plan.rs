@@ -107,7 +107,29 @@ pub fn plan(known: Known<'_>) -> Plan {
     for (name, topic) in known.topics.iter().filter(|(name, _)| !taken.contains(name.as_str())) {
         miss(&view, name, topic, &mut plan);
     }
+    let changed: BTreeSet<&str> = plan.changes.iter().map(|it| it.change.name.as_str()).collect();
+    let kept: Vec<Change> =
+        keep(known).into_iter().filter(|it| !changed.contains(it.change.name.as_str())).collect();
+    plan.changes.extend(kept);
     plan
+}
+
+/// Notes with topics that they are to stay, where their resources say so and nothing else may be done
+/// for them: once a resource is gone it is too late.
+pub fn keep(known: Known<'_>) -> Vec<Change> {
+    let kept = known.wanted.iter().filter(|wanted| wanted.is_kept);
+    let changes = kept.filter_map(|wanted| {
+        let topic = known.topics.get(wanted.topic()).filter(|topic| is_of(topic, wanted))?;
+        let owner = topic.owner.as_deref().and_then(Owner::read)?;
+        if owner.policy == DeletionPolicy::Retain {
+            return None;
+        }
+        let owner = Owner { policy: DeletionPolicy::Retain, ..owner };
+        let change = release(wanted.topic(), topic, "it is to outlive its Topic");
+        let noted = TopicChange { owner: Some(owner.text()), ..change.change };
+        Some(Change { change: noted, ..change })
+    });
+    changes.collect()
 }
 
 /// Which of those who want a topic gets it, oldest first. Who owns it keeps it: an older one that

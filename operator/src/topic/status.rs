@@ -26,6 +26,11 @@ pub fn is_told(wanted: &WantedTopic) -> bool {
     wanted.told.generation == wanted.generation && wanted.told.ready.is_some()
 }
 
+/// Whether it was told last that the topic waits for its cluster.
+pub fn waits(wanted: &WantedTopic) -> bool {
+    wanted.told.ready.as_ref().is_some_and(|ready| ready.reason.starts_with("Cluster"))
+}
+
 /// Tells each resource its verdict, where it was told another. `note` is given what each is after
 /// that. One that cannot be told holds up neither the others nor the next look at their cluster:
 /// whether it is to be tried again soon.

@@ -8,8 +8,8 @@ use kube::api::ListParams;
 use millrace_client::{Admin, ClientError, TopicChange};
 use millrace_types::{ErrorCode, TopicId};
 
-use super::plan::{Change, Deletion, Known, Plan, plan};
-use super::status::{is_told, tell};
+use super::plan::{self, Change, Deletion, Known, Plan};
+use super::status::{is_told, tell, waits};
 use super::verdict::Verdict;
 use super::wanted::WantedTopic;
 use crate::brokers::{self, in_time};
@@ -68,14 +68,18 @@ pub async fn sync<C: Reach>(
     listed: Listed<'_>,
 ) -> Result<Synced, Error> {
     let topics = listed.topics;
-    let sound = match look {
+    let (sound, address) = match look {
         Look::Absent => return absent(context, cluster, listed).await,
-        Look::Refused => None,
-        Look::Sound(sound) => Some(sound),
+        Look::Refused(address) => (None, address.as_ref()),
+        Look::Sound(sound) => (Some(&**sound), sound.address.as_ref()),
     };
-    let address = sound.filter(|it| !it.wanted.spec.paused).and_then(|it| it.address.as_ref());
-    let (Some(sound), Some((host, port))) = (sound, address) else {
-        return not_now(context, cluster, sound.map(|it| &**it), listed).await;
+    let active = sound.filter(|sound| !sound.wanted.spec.paused);
+    let (Some(sound), Some((host, port))) = (active, address) else {
+        let synced = not_now(context, cluster, sound, listed).await?;
+        if let Some(address) = address.filter(|_| topics.iter().any(|topic| topic.is_kept)) {
+            keep(context, cluster, address, listed).await?;
+        }
+        return Ok(synced);
     };
     if !listed.is_complete {
         // Wakes us when it is: nothing can be said before.
@@ -84,7 +88,6 @@ pub async fn sync<C: Reach>(
     let mut admin = brokers::admin(&context.connect, host, *port);
     let limit = context.options.broker_timeout;
     let state = in_time("read topics", limit, admin.state(None)).await?;
-    let _turn = context.turns.take().await;
     let watches =
         |namespace: &str| context.options.watches(namespace) && (listed.is_listed)(namespace);
     let known = Known {
@@ -95,7 +98,7 @@ pub async fn sync<C: Reach>(
         watches: &watches,
         now_ms: context.clock.now_ms(),
     };
-    let mut plan = plan(known);
+    let mut plan = plan::plan(known);
     let changed = change(context, known, &mut admin, &mut plan).await;
     let deleted = match &changed {
         Ok(()) if sound.wanted.deletes_topics() => {
@@ -107,6 +110,7 @@ pub async fn sync<C: Reach>(
     // What was compared is not needed any more while the API is told of it, which may take long.
     let Plan { mut verdicts, next_at_ms, changes, deletions } = plan;
     drop((state, changes, deletions));
+    let _turn = context.turns.take().await;
     let told = tell_all(context, listed, |topic| verdicts.remove(&topic.key)).await;
     changed.and(deleted)?;
     let is_to_retry = told?;
@@ -136,8 +140,30 @@ async fn absent<C: Reach>(
     Ok(Synced { again: is_to_retry.then_some(RETELLS), ..Synced::default() })
 }
 
-/// Tells those of whom nothing was told yet what they wait for. The others stay as they are: a
-/// broker that restarts does not change what its topics are.
+/// Notes with the topics of a cluster that is to be left alone which of them are to stay.
+async fn keep<C: Reach>(
+    context: &Context<C>,
+    cluster: &Key,
+    (host, port): &(String, i32),
+    listed: Listed<'_>,
+) -> Result<(), Error> {
+    let mut admin = brokers::admin(&context.connect, host, *port);
+    let limit = context.options.broker_timeout;
+    let state = in_time("read topics", limit, admin.state(None)).await?;
+    let known = Known {
+        topics: &state.topics,
+        wanted: listed.topics,
+        allowed: &[],
+        cluster,
+        watches: &|_| false,
+        now_ms: context.clock.now_ms(),
+    };
+    let mut plan = Plan { changes: plan::keep(known), ..Plan::default() };
+    change(context, known, &mut admin, &mut plan).await
+}
+
+/// Tells those of whom nothing was told yet what they wait for, or that they wait for something else.
+/// The others stay as they are: a broker that restarts does not change what its topics are.
 async fn not_now<C: Reach>(
     context: &Context<C>,
     cluster: &Key,
@@ -152,7 +178,9 @@ async fn not_now<C: Reach>(
         }
         Some(_) => ("ClusterNotReady", format!("no broker of Cluster {cluster} serves yet")),
     };
-    let verdict = |topic: &WantedTopic| (!is_told(topic)).then(|| waiting(reason, message.clone()));
+    let verdict = |topic: &WantedTopic| {
+        (!is_told(topic) || waits(topic)).then(|| waiting(reason, message.clone()))
+    };
     // The next look at the cluster is one at its topics, too.
     let is_to_retry = tell_all(context, listed, verdict).await?;
     Ok(Synced { again: is_to_retry.then_some(RETELLS), ..Synced::default() })
@@ -248,8 +276,10 @@ async fn delete<C: Reach>(
         return Ok(());
     }
     let cluster = known.cluster;
+    let turn = context.turns.take().await;
     let now = wanted_now(context, known).await?;
-    let sure = plan(Known { wanted: &now, ..known }).deletions;
+    drop(turn);
+    let sure = plan::plan(Known { wanted: &now, ..known }).deletions;
     let is_sure = |deletion: &&Deletion| {
         let is_sure = sure.contains(deletion);
         if !is_sure {

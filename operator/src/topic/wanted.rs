@@ -31,6 +31,8 @@ pub struct WantedTopic {
     pub cluster: Arc<Key>,
     /// The name that Kafka's clients use, if it is not the resource's.
     named: Option<Box<str>>,
+    /// Whether the topic is to stay whatever becomes of the resource, which may be wrong elsewhere.
+    pub is_kept: bool,
     /// What is wanted, or everything that is wrong with it.
     pub spec: Result<Spec, String>,
     /// What was told last.
@@ -71,6 +73,8 @@ impl WantedTopic {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or(0),
             version: version(metadata),
+            is_kept: text("/deletionPolicy") == Some("Retain")
+                || text("/management") == Some("Unmanaged"),
             created_ms: created.map_or(0, |it| it.0.as_millisecond()),
             cluster: Arc::new(cluster),
             spec: read(resource, &key),

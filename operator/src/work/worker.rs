@@ -75,12 +75,16 @@ async fn look<C: Reach>(
     memory: &mut Memory,
 ) -> Result<Duration, Error> {
     let context = &shop.context;
-    let started = Instant::now();
     let resync = context.options.resync;
-    let is_for_cluster = bell.is_for_cluster.swap(false, Ordering::SeqCst);
     let is_due = |memory: &Memory| memory.looked_at + wait_of(memory, resync) <= Instant::now();
-    if is_for_cluster || memory.look.is_none() || is_due(memory) {
-        let looked = reconcile(context, key).await;
+    let is_called = bell.is_for_cluster.load(Ordering::SeqCst);
+    if is_called || memory.look.is_none() || is_due(memory) {
+        let mut turn = context.turns.take().await;
+        // Who called while we waited for the turn is answered by this look.
+        let is_for_cluster = bell.is_for_cluster.swap(false, Ordering::SeqCst);
+        let started = Instant::now();
+        let looked = reconcile(context, key, &mut turn).await;
+        drop(turn);
         context.metrics.looked("cluster", looked.is_ok(), started.elapsed().as_secs_f64());
         memory.look = Some(looked?);
         memory.looked_at = Instant::now();
@@ -98,6 +102,7 @@ async fn look<C: Reach>(
         }
     };
     let topics = Listed { topics: &topics, is_complete, is_listed: &is_listed, note: &note };
+    let started = Instant::now();
     let synced = sync(context, key, look, topics).await;
     context.metrics.looked("topics", synced.is_ok(), started.elapsed().as_secs_f64());
     let synced = synced?;
@@ -117,7 +122,7 @@ fn wait_of(memory: &Memory, resync: Duration) -> Duration {
             let again = sound.again.map(|again| patient(again, memory.unwoken));
             again.map_or(resync, |again| again.min(resync))
         }
-        Some(Look::Absent | Look::Refused) => resync,
+        Some(Look::Absent | Look::Refused(_)) => resync,
         None => Duration::ZERO,
     }
 }

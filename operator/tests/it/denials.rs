@@ -79,7 +79,7 @@ async fn in_a_namespace_that_goes_nothing_is_tried_again_and_again() {
     let cause = "namespace default is being terminated";
     let error = error.with_cause("NamespaceTerminating", cause, "metadata.namespace");
     let children = [
-        ("ServiceAccount", "serviceaccounts", "c"),
+        ("ServiceAccount", "serviceaccounts", "c-brokers"),
         ("Service", "services", "c-brokers"),
         ("Service", "services", "c-bootstrap"),
         ("NetworkPolicy", "networkpolicies", "c"),

@@ -17,7 +17,7 @@ fn comes_back(delete: Act, restarts: usize) {
         change: delete,
         is_done: |world| {
             let children = [
-                ("ServiceAccount", "c"),
+                ("ServiceAccount", "c-brokers"),
                 ("Service", "c-brokers"),
                 ("Service", "c-bootstrap"),
                 ("NetworkPolicy", "c"),
@@ -38,7 +38,7 @@ fn comes_back(delete: Act, restarts: usize) {
 
 #[test]
 fn children_that_are_deleted_come_back() {
-    comes_back(|world| world.delete("ServiceAccount", "default", "c").boxed(), 0);
+    comes_back(|world| world.delete("ServiceAccount", "default", "c-brokers").boxed(), 0);
     comes_back(|world| world.delete("Service", "default", "c-brokers").boxed(), 0);
     comes_back(|world| world.delete("Service", "default", "c-bootstrap").boxed(), 0);
     comes_back(|world| world.delete("NetworkPolicy", "default", "c").boxed(), 0);
@@ -64,7 +64,7 @@ fn is_undone(change: Act, restarts: usize) {
             let set = world.get("StatefulSet", "c");
             let map = world.get("ConfigMap", &configs(world));
             let policy = world.get("NetworkPolicy", "c");
-            let account = world.get("ServiceAccount", "c");
+            let account = world.get("ServiceAccount", "c-brokers");
             let pod = &set["spec"]["template"]["spec"];
             is_ready(world)
                 && pod["hostNetwork"].is_null()
@@ -114,7 +114,15 @@ fn children_that_are_edited_become_what_they_were() {
     is_undone(
         |world| {
             let patch = json!({ "automountServiceAccountToken": true });
-            edit_child(world, "ServiceAccount", "c", patch).boxed()
+            edit_child(world, "ServiceAccount", "c-brokers", patch).boxed()
+        },
+        0,
+    );
+    // Two fields that exclude each other.
+    is_undone(
+        |world| {
+            let patch = json!({ "spec": { "maxUnavailable": null, "minAvailable": 1 } });
+            edit_child(world, "PodDisruptionBudget", "c", patch).boxed()
         },
         0,
     );
@@ -164,6 +172,27 @@ fn what_is_put_beside_ours_goes() {
         },
         0,
     );
+}
+
+/// By its labels the set and the services find a pod.
+#[tokio::test(start_paused = true)]
+async fn a_pod_gets_labels_back_that_somebody_took_off() {
+    let world = World::new(1).await;
+    let _operator = Operator::start(&world);
+    small(&world).await;
+    world.until("ready", is_ready).await;
+    let pod = world.get("Pod", "c-0");
+    for label in
+        ["app.kubernetes.io/component", "app.kubernetes.io/managed-by", "millrace.io/cluster"]
+    {
+        let patch = json!({ "metadata": { "labels": { (label): null } } });
+        world.patch("Pod", "default", "c-0", &patch).await;
+        let labels = |it: &World| it.get("Pod", "c-0")["metadata"]["labels"].clone();
+        world.until(label, |it| labels(it) == pod["metadata"]["labels"]).await;
+        world.settle().await;
+        assert!(is_ready(&world), "{label}");
+        assert_eq!(world.get("Pod", "c-0")["metadata"]["uid"], pod["metadata"]["uid"], "{label}");
+    }
 }
 
 /// The second time it is seen as well as the first.

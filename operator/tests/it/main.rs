@@ -7,6 +7,7 @@ mod denials;
 mod drift;
 mod faults;
 mod install;
+mod keeping;
 mod lease;
 mod mutations;
 mod patience;

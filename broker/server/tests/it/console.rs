@@ -58,8 +58,8 @@ async fn a_broker_that_starts_anew_is_waited_for_and_no_record_comes_twice() {
         writeln!(lines, "{number} before").expect("a reader");
         broker.kill();
         writeln!(lines, "{number} after").expect("a reader");
-        let word = said.next().expect("a word about it").expect("a line");
-        assert!(word.contains("trying again"), "{word}");
+        let mut words = said.by_ref().map_while(Result::ok);
+        assert!(words.any(|word| word.contains("trying again")), "nothing is said of it");
         broker.start_again();
         let until = Instant::now() + SOON;
         while told(&run(&broker, &["consume", "orders"], "")).lines().count() < 2 * number + 2 {
@@ -88,6 +88,6 @@ async fn what_cannot_be_is_told() {
     for verb in ["produce", "consume", "try"] {
         let output = run(&broker, &[verb, "orders", "--wait=1"], "");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && text.contains("refused"), "{verb}: {text}");
+        assert!(!output.status.success() && text.contains("refused (os error"), "{verb}: {text}");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bench::{Bench, Checked, cases, code, config_map, gadget, refusal, same, version};
-use crate::object::{meta, name};
+use crate::object::{meta, name, take_managed_fields};
 
 cases![
     a_new_object_gets_uid_time_and_version,
@@ -233,7 +233,17 @@ async fn unknown_fields_are_dropped_or_refused(bench: &Bench) -> Checked {
 async fn leases_are_made_by_an_update(bench: &Bench) -> Checked {
     let path = bench.group("coordination.k8s.io/v1", "leases/a");
     let lease = json!({ "metadata": { "name": "a" }, "spec": { "holderIdentity": "x" } });
-    code("lease", &bench.put(&path, &lease).await?, 201)?;
+    let made = bench.put(&path, &lease).await?;
+    code("lease", &made, 201)?;
+    // One that was deleted is made anew by who knows its version, and not by who knows its uid.
+    bench.delete(&path, &Value::Null).await?;
+    let mut known = made.body;
+    take_managed_fields(&mut known);
+    code("of a uid", &bench.put(&path, &known).await?, 409)?;
+    known["metadata"]["uid"].take();
+    let again = bench.put(&path, &known).await?;
+    code("of a version", &again, 201)?;
+    same("another", &(version(&again.body) == version(&known)), &false)?;
     let path = bench.core("configmaps/a");
     code("config map", &bench.put(&path, &config_map("a", &json!({}))).await?, 404)
 }

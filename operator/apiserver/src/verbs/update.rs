@@ -21,7 +21,7 @@ use crate::world::World;
 /// # Errors
 /// As a real server: 400, 404, 409, 422.
 pub fn update(world: &mut World, scope: &Scope, request: &Request) -> Result<Answer, ApiError> {
-    let (object, warnings) = decode::decode(scope, request)?;
+    let (mut object, warnings) = decode::decode(scope, request)?;
     check_namespace(scope, &object)?;
     let given = object::name(&object);
     if given != scope.name {
@@ -35,6 +35,15 @@ pub fn update(world: &mut World, scope: &Scope, request: &Request) -> Result<Ans
     let Some(old) = found else {
         let may_create = ["leases", "services", "events"].contains(&&*scope.resource.plural);
         if may_create && scope.subresource.is_empty() && !scope.resource.is_custom {
+            let uid = object::meta(&object, "uid");
+            if !uid.is_empty() {
+                let resource = &scope.resource;
+                let why = wrong_uid(scope, uid, &Value::Null);
+                let (group, plural) = (&resource.group, &resource.plural);
+                return Err(ApiError::conflict(group, plural, &scope.name, &why));
+            }
+            // What is made has no version yet, whatever its writer took it for.
+            set_meta(&mut object, "resourceVersion", Value::Null);
             let writer = scope.writer(request, false);
             let dry = request.is_dry_run();
             let made = make(world, scope, object, Managers::default(), Some(&writer), dry)?;

@@ -42,7 +42,7 @@ pub fn template(wanted: &Wanted, cluster_id: &str) -> Value {
 pub fn common(wanted: &Wanted) -> Value {
     let pod = &wanted.spec.pod;
     let mut spec = json!({
-        "serviceAccountName": names::brokers(&wanted.key.name),
+        "serviceAccountName": names::account(&wanted.key.name),
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": pod.termination_grace_period_seconds,

@@ -9,7 +9,7 @@ use crate::names::{self, HTTP_PORT_NAME};
 
 /// The brokers' account: without rights, and without a token in their pods.
 pub fn service_account(wanted: &Wanted) -> Value {
-    let name = names::brokers(&wanted.key.name);
+    let name = names::account(&wanted.key.name);
     child(wanted, Kind::ServiceAccount, &name, json!({ "automountServiceAccountToken": false }))
 }
 

@@ -16,7 +16,7 @@ pub(super) fn set(wanted: &Wanted, seen: &Seen, plan: &mut Plan) -> Option<Step>
         if plan.waits.is_empty() && plan.problems.is_empty() {
             plan.waits.push(Wait {
                 reason: "BrokerSilent",
-                step: "compare spec.config".to_owned(),
+                step: "ask the brokers".to_owned(),
                 message: format!("no broker can be asked: {}", silence(seen)),
                 again_ms: Some(1_000),
             });

@@ -4,19 +4,19 @@
 //! new pod template could start. One that cannot run anyway is replaced at once; one that recovers
 //! is left alone, however long it takes.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::brokers::Origin;
-use super::coming::coming;
+use super::coming::{coming, missing};
 use super::trial::{self, Attempt, Outcome, restart};
 use super::{Action, Plan, Step, Wait, delete, is_going};
 use crate::brokers::BrokerSeen;
-use crate::cluster::build::{config, external};
+use crate::cluster::build::{claim, config, external};
 use crate::cluster::problem::Problem;
 use crate::cluster::seen::{Pod, Run, Seen, mounted_configs, text};
 use crate::cluster::wanted::Wanted;
 use crate::kind::Kind;
-use crate::{names, ownership};
+use crate::{names, ownership, same};
 
 /// The next restart, or a step towards it; `untried` is a change of what brokers start from that a
 /// trial has to allow first.
@@ -45,9 +45,19 @@ pub(super) fn next(
     let mut outdated = None;
     for broker in wanted.brokers() {
         let Some(pod) = seen.pod(cluster, broker) else {
-            wait_for(broker, "its pod is not there yet", None, plan);
+            let missing = missing(&names::brokers(cluster), seen);
+            let but = missing.words.map(|words| format!(", but {words}")).unwrap_or_default();
+            let message = format!("its pod is not there yet{but}");
+            wait_for(broker, &message, Some(missing.again_ms), plan);
+            plan.problems.extend(missing.stuck.map(|words| Problem {
+                reason: "Refused",
+                message: format!("StatefulSet {}: {words}", names::brokers(cluster)),
+            }));
             continue;
         };
+        if let Some(step) = label(wanted, broker, pod, seen, plan) {
+            return Some(step);
+        }
         let why = outdated_for(wanted, seen, origin, broker, pod, revision);
         let why = why.filter(|_| !is_volume_going(wanted, seen, broker, pod, plan));
         let replaced_for = why.as_deref().filter(|_| !is_edited);
@@ -86,6 +96,32 @@ pub(super) fn next(
     }
 }
 
+/// The step that puts back the labels by which the set and the services find a broker's pod.
+fn label(wanted: &Wanted, broker: i32, pod: Pod<'_>, seen: &Seen, plan: &mut Plan) -> Option<Step> {
+    let (kind, name) = (Kind::Pod, names::pod(&wanted.key.name, broker));
+    let is_ours = pod.mounts(&names::claim(&wanted.key.name, broker)) && !pod.is_deleting();
+    let labels = json!(claim::labels(wanted));
+    let there = pod.object.pointer("/metadata/labels").unwrap_or(&Value::Null);
+    let label = same::difference(&labels, there).filter(|_| is_ours)?;
+    let object = json!({
+        "apiVersion": kind.api_version(),
+        "kind": kind.name(),
+        "metadata": {
+            "name": name,
+            "namespace": wanted.key.namespace,
+            "uid": pod.uid(),
+            "labels": labels,
+        },
+    });
+    if let Some(words) = seen.refusal(kind, &name, &object) {
+        let message = format!("Pod {name}: its label {label} is not what it is to be: {words}");
+        plan.problems.push(Problem { reason: "Refused", message });
+        return None;
+    }
+    let reason = format!("without its label {label} nobody finds the broker");
+    Some(Step { action: Action::Apply { kind, name, object }, reason })
+}
+
 /// The change of what brokers start from, once a trial has shown that they can.
 fn allow(
     wanted: &Wanted,
@@ -103,9 +139,10 @@ fn allow(
         Outcome::Starts => {
             let what = match &change.action {
                 Action::Apply { .. } | Action::Replace { .. } => why,
-                Action::Delete { .. } | Action::Release { .. } | Action::SetConfigs(_) => {
-                    change.reason
-                }
+                Action::Delete { .. }
+                | Action::LetGo { .. }
+                | Action::Release { .. }
+                | Action::SetConfigs(_) => change.reason,
             };
             let reason = format!("{what}, and a trial has shown that brokers can start from it");
             Some(Step { action: change.action, reason })

@@ -361,3 +361,24 @@ fn ten_thousand_topics_are_planned_at_once() {
     assert_eq!((plan.changes.len(), plan.verdicts.len()), (10_000, 10_000));
     assert!(started.elapsed().as_secs() < 5, "took {:?}", started.elapsed());
 }
+
+#[test]
+fn a_topic_that_is_to_stay_is_noted_whatever_else_is_wrong() {
+    for (place, spec) in [
+        (
+            "store/orders",
+            json!({ "deletionPolicy": "Retain", "config": { "retention.ms": "abc" } }),
+        ),
+        ("store/orders", json!({ "deletionPolicy": "Retain", "management": "Paused" })),
+        ("store/orders", json!({ "management": "Unmanaged", "partitions": 0 })),
+        ("other/orders", json!({ "deletionPolicy": "Retain" })),
+    ] {
+        let mut world = World { allowed: vec!["other".to_owned()], ..World::default() };
+        let grace = json!({ "deletionGracePeriod": "0s" });
+        world.want(place, 0, grace).run().delete(place);
+        world.allowed.clear();
+        world.want(place, 0, spec.clone()).run().delete(place).run().run();
+        assert!(world.topics.contains_key("orders"), "{spec}: {}", world.told);
+        assert_eq!(world.topics["orders"].owner, None, "{spec}: {}", world.told);
+    }
+}

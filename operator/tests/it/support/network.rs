@@ -3,7 +3,7 @@
 //! A connection is two pipes with a carrier between them that sees whole requests and answers, so
 //! that an operator can be crashed before and after each write to a broker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,17 @@ pub struct Host {
     pub probes: Probes,
 }
 
+/// What a host does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Anything.
+    All,
+    /// Clients, though its probes are answered.
+    Clients,
+    /// Requests that change something.
+    Writes,
+}
+
 /// A topic that was deleted at a broker.
 #[derive(Clone, Debug)]
 pub struct Deleted {
@@ -51,7 +62,7 @@ pub struct Deleted {
 pub struct Network {
     server: ApiServer,
     hosts: Arc<Mutex<BTreeMap<String, Host>>>,
-    mute: Arc<Mutex<BTreeSet<String>>>,
+    silences: Arc<Mutex<BTreeMap<String, Silence>>>,
     deleted: Arc<Mutex<Vec<Deleted>>>,
 }
 
@@ -89,7 +100,7 @@ impl Network {
         Network {
             server: server.clone(),
             hosts: Arc::default(),
-            mute: Arc::default(),
+            silences: Arc::default(),
             deleted: Arc::default(),
         }
     }
@@ -104,9 +115,13 @@ impl Network {
         lock(&self.hosts).remove(address);
     }
 
-    /// Nobody at an address answers any more, nor refuses.
-    pub fn mute(&self, address: &str) {
-        lock(&self.mute).insert(address.to_owned());
+    /// A host answers less than it should, and refuses nothing.
+    pub fn mute(&self, address: &str, silence: Silence) {
+        lock(&self.silences).insert(address.to_owned(), silence);
+    }
+
+    fn silence(&self, address: &str) -> Option<Silence> {
+        lock(&self.silences).get(address).copied()
     }
 
     /// The broker at an address.
@@ -173,8 +188,14 @@ impl Dial {
     }
 
     /// Carries one connection until either side closes it, or the operator dies.
-    async fn carry(self, near: DuplexStream, far: DuplexStream, broker: Arc<Broker>) {
-        let carried = self.exchange(near, far, &broker);
+    async fn carry(
+        self,
+        address: String,
+        near: DuplexStream,
+        far: DuplexStream,
+        broker: Arc<Broker>,
+    ) {
+        let carried = self.exchange(&address, near, far, &broker);
         tokio::select! { biased;
             () = self.faults.crashed() => {}
             _ = carried => {}
@@ -183,6 +204,7 @@ impl Dial {
 
     async fn exchange(
         &self,
+        address: &str,
         mut near: DuplexStream,
         mut far: DuplexStream,
         broker: &Broker,
@@ -191,6 +213,9 @@ impl Dial {
             let request = frame(&mut near).await?;
             let key = request.get(..2).map_or(-1, |it| i16::from_be_bytes([it[0], it[1]]));
             let write = WRITES.iter().find(|api| api.code() == key);
+            if write.is_some() && self.network.silence(address) == Some(Silence::Writes) {
+                return std::future::pending().await;
+            }
             let crash = write.and_then(|api| self.count(api.name()));
             if crash == Some(false) {
                 self.faults.crash();
@@ -234,13 +259,15 @@ impl Connect for Dial {
             return Err(refused());
         }
         let (host, port) = address.rsplit_once(':').ok_or_else(refused)?;
-        let is_mute = lock(&self.network.mute).contains(host);
-        if is_mute {
-            return std::future::pending().await;
+        let is_probe = port == HTTP_PORT.to_string();
+        match self.network.silence(host) {
+            Some(Silence::All) => return std::future::pending().await,
+            Some(Silence::Clients) if !is_probe => return std::future::pending().await,
+            Some(Silence::Clients | Silence::Writes) | None => {}
         }
         let found = lock(&self.network.hosts).get(host).cloned().ok_or_else(refused)?;
         let (client, near) = duplex(PIPE_BYTES);
-        if port == HTTP_PORT.to_string() {
+        if is_probe {
             tokio::spawn(tell_readiness(near, found.probes));
             return Ok(client);
         }
@@ -252,7 +279,7 @@ impl Connect for Dial {
         let (far, served) = duplex(PIPE_BYTES);
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         serve_stream(&broker, listener, peer, served);
-        tokio::spawn(self.clone().carry(near, far, broker));
+        tokio::spawn(self.clone().carry(host.to_owned(), near, far, broker));
         Ok(client)
     }
 }

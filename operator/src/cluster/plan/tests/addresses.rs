@@ -68,7 +68,7 @@ fn a_first_start_waits_for_a_load_balancer_but_not_for_ever() {
     world.run().say("a minute later");
     world.seen.now_ms += 60_000;
     world.run().check(&expect![[r#"
-        next   apply ServiceAccount shop: it is not there
+        next   apply ServiceAccount shop-brokers: it is not there
         next   apply Service shop-brokers: it is not there
         next   apply Service shop-bootstrap: it is not there
         next   apply Service shop-cloud-bootstrap: it is not there

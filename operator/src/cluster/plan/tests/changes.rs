@@ -11,7 +11,7 @@ use crate::kind::Kind;
 fn a_new_cluster_is_made_in_order() {
     let mut world = World::new(json!({ "config": { "log.retention.ms": 5 } }));
     world.run().say("Kubernetes starts the pod").start().run().check(&expect![[r#"
-        next   apply ServiceAccount shop: it is not there
+        next   apply ServiceAccount shop-brokers: it is not there
         next   apply Service shop-brokers: it is not there
         next   apply Service shop-bootstrap: it is not there
         next   apply NetworkPolicy shop: it is not there
@@ -46,7 +46,7 @@ fn brokers_that_nobody_can_ask_are_not_as_specified() {
     let silence = BrokerSeen::Silent("describe state: no answer in 10 s".to_owned());
     world.seen.brokers.insert(0, silence);
     world.run().check(&expect![[r#"
-        waits  compare spec.config (BrokerSilent): no broker can be asked: describe state: no answer in 10 s
+        waits  ask the brokers (BrokerSilent): no broker can be asked: describe state: no answer in 10 s
     "#]]);
 }
 

@@ -1,13 +1,14 @@
 //! When brokers are restarted, and when not.
 
 use expect_test::expect;
+use millrace_crds::Condition;
 use serde_json::{Value, json};
 
 use super::super::plan;
 use super::world::World;
 use crate::brokers::BrokerSeen;
 use crate::cluster::build::tests::wanted;
-use crate::cluster::seen::Refusal;
+use crate::cluster::seen::{Refusal, Warning};
 use crate::kind::Kind;
 use crate::{clock, names};
 
@@ -224,7 +225,7 @@ fn a_pod_that_stops_is_let_go_only_once_it_has_ended() {
         -- somebody calls it over, its containers still run
         waits  have broker 0 serve (BrokerNotServing): its pod is stopping
         -- its container has ended
-        next   let go of Pod shop-0: it has ended, and the next one needs its name
+        next   let Pod shop-0 go: it has ended, and the next one needs its name
         waits  have broker 0 serve (BrokerNotServing): its pod is stopping
         waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
     "#]]);
@@ -312,7 +313,8 @@ fn a_pod_that_does_not_arrive_is_told_with_the_words_of_its_node() {
     metadata["creationTimestamp"] = json!(clock::show(made));
     world.run().say("its node cannot").seen.now_ms = made + 20_000;
     let words = "FailedCreatePodSandBox: memory limit too low?".to_owned();
-    world.seen.warnings.insert("shop-0".to_owned(), words);
+    let warning = Warning { at_ms: made, words };
+    world.seen.warnings.insert((Kind::Pod, "shop-0".to_owned()), warning);
     world.run().say("still").seen.now_ms = made + 60_000;
     world.run().say("nothing is said").seen.warnings.clear();
     world.run().say("for long").seen.now_ms = made + 300_000;
@@ -338,7 +340,8 @@ fn a_trial_that_does_not_arrive_is_told_with_the_words_of_its_node() {
     world.spec = json!({ "resources": { "limits": { "memory": "1Mi" } } });
     world.run().say("its node cannot").seen.now_ms += 20_000;
     let words = "FailedCreatePodSandBox: memory limit too low?".to_owned();
-    world.seen.warnings.insert("shop-trial".to_owned(), words);
+    let warning = Warning { at_ms: world.seen.now_ms, words };
+    world.seen.warnings.insert((Kind::Pod, "shop-trial".to_owned()), warning);
     world.run().say("still").seen.now_ms += 40_000;
     world.run().check(&expect![[r#"
         next   apply Pod shop-trial: broker 0 is to start anew, because its pod template changed; this shows whether it could
@@ -348,5 +351,56 @@ fn a_trial_that_does_not_arrive_is_told_with_the_words_of_its_node() {
         -- still
         waits  restart broker 0 (Restarting): pod shop-trial tries whether it could start, but FailedCreatePodSandBox: memory limit too low?
         wrong  RestartBlocked: broker 0 is left as it is: its pod template changed, but from what is wanted it would not start: FailedCreatePodSandBox: memory limit too low?
+    "#]]);
+}
+
+#[test]
+fn a_pod_that_the_set_cannot_make_is_told_with_its_words() {
+    let mut world = World::running(json!({}));
+    world.seen.objects.remove(&(Kind::Pod, "shop-0".to_owned()));
+    world.seen.brokers.clear();
+    let since = world.seen.now_ms;
+    let words = |words: &str| format!("FailedCreate: create Pod shop-0 failed: {words}");
+    let warn = |world: &mut World, at_ms: i64, why: &str| {
+        let warning = Warning { at_ms, words: words(why) };
+        world.seen.warnings.insert((Kind::StatefulSet, "shop".to_owned()), warning);
+    };
+    let mut ready = Condition {
+        kind: "Ready".to_owned(),
+        status: "True".to_owned(),
+        observed_generation: 1,
+        last_transition_time: clock::show(since - 3_600_000),
+        reason: "AsSpecified".to_owned(),
+        message: String::new(),
+    };
+    world.seen.before.conditions = vec![ready.clone()];
+    warn(&mut world, since - 3_000_000, "that was long ago");
+    world.run().say("it is told not to be ready");
+    ready.status = "False".to_owned();
+    ready.last_transition_time = clock::show(since);
+    world.seen.before.conditions = vec![ready];
+    world.run().say("a quota refuses");
+    warn(&mut world, since, "exceeded quota");
+    world.run().say("later").seen.now_ms = since + 15_000;
+    world.run().check(&expect![[r#"
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        -- it is told not to be ready
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet
+        -- a quota refuses
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet, but FailedCreate: create Pod shop-0 failed: exceeded quota
+        -- later
+        waits  have broker 0 serve (BrokerNotServing): its pod is not there yet, but FailedCreate: create Pod shop-0 failed: exceeded quota
+        wrong  Refused: StatefulSet shop: FailedCreate: create Pod shop-0 failed: exceeded quota
+    "#]]);
+}
+
+#[test]
+fn a_pod_that_nobody_finds_gets_its_labels_back() {
+    let mut world = World::running(json!({}));
+    let pod = (Kind::Pod, "shop-0".to_owned());
+    let labels = &mut world.seen.objects.get_mut(&pod).unwrap()["metadata"]["labels"];
+    labels["app.kubernetes.io/component"].take();
+    world.run().check(&expect![[r#"
+        next   apply Pod shop-0: without its label app.kubernetes.io/component nobody finds the broker
     "#]]);
 }

@@ -99,7 +99,7 @@ fn no_broker_starts_on_a_volume_that_goes() {
     world.run().say("it has gone");
     world.seen.objects.remove(&claim);
     world.run().check(&expect![[r#"
-        next   apply ServiceAccount shop: it is not there
+        next   apply ServiceAccount shop-brokers: it is not there
         next   apply Service shop-brokers: it is not there
         next   apply Service shop-bootstrap: it is not there
         next   apply NetworkPolicy shop: it is not there
@@ -136,4 +136,33 @@ fn a_claim_is_left_to_those_who_bind_it() {
     world.run().check(&expect![[r#"
         next   apply PersistentVolumeClaim data-shop-0: metadata.ownerReferences is not what it is to be
     "#]]);
+}
+
+#[test]
+fn what_is_to_stay_is_let_go_of_whatever_else_is_wrong() {
+    let mut world = World::running(json!({ "storage": { "deletionPolicy": "Delete" } }));
+    let claim = (Kind::PersistentVolumeClaim, "data-shop-0".to_owned());
+    world.run().say("the volume is to stay");
+    world.spec = json!({ "storage": { "deletionPolicy": "Retain" } });
+    let claim = world.seen.objects.get_mut(&claim).unwrap();
+    claim["metadata"]["annotations"].as_object_mut().unwrap().remove(names::CLUSTER_ID);
+    claim["metadata"]["labels"].take();
+    world.run().say("all is to stay");
+    world.spec = json!({ "deletionPolicy": "Retain" });
+    world.run().check(&expect![[r#"
+        -- the volume is to stay
+        next   take PersistentVolumeClaim data-shop-0 from its owner: it is to stay when the Cluster goes
+        wrong  ForeignVolume: PersistentVolumeClaim data-shop-0 was not made for a cluster: it has no annotation millrace.io/cluster-id. Set it to the cluster's id to use the volume, or delete the claim
+        -- all is to stay
+        next   take ServiceAccount shop-brokers from its owner: it is to stay when the Cluster goes
+        next   take Service shop-bootstrap from its owner: it is to stay when the Cluster goes
+        next   take Service shop-brokers from its owner: it is to stay when the Cluster goes
+        next   take NetworkPolicy shop from its owner: it is to stay when the Cluster goes
+        next   take PodDisruptionBudget shop from its owner: it is to stay when the Cluster goes
+        next   take ConfigMap shop-config-1 from its owner: it is to stay when the Cluster goes
+        next   take StatefulSet shop from its owner: it is to stay when the Cluster goes
+        wrong  ForeignVolume: PersistentVolumeClaim data-shop-0 was not made for a cluster: it has no annotation millrace.io/cluster-id. Set it to the cluster's id to use the volume, or delete the claim
+    "#]]);
+    let is_owned = |it: &&serde_json::Value| it["metadata"]["ownerReferences"][0].is_object();
+    assert_eq!(world.seen.objects.values().filter(is_owned).count(), 0);
 }

@@ -50,6 +50,10 @@ impl World {
                 Action::Delete { kind, name, .. } => {
                     self.seen.objects.remove(&(kind, name));
                 }
+                Action::LetGo { kind, name, .. } => {
+                    let object = self.seen.objects.get_mut(&(kind, name)).expect("an object");
+                    object["metadata"]["ownerReferences"].take();
+                }
                 Action::Release { name, .. } => {
                     self.seen.objects.remove(&(Kind::Pod, name));
                 }
@@ -103,6 +107,10 @@ impl World {
         pod["metadata"]["labels"]["controller-revision-hash"] =
             set["status"]["updateRevision"].clone();
         pod["spec"]["nodeName"] = json!("worker");
+        let volumes = pod["spec"]["volumes"].as_array_mut().expect("volumes");
+        volumes.push(json!({
+            "name": "data", "persistentVolumeClaim": { "claimName": "data-shop-0" },
+        }));
         pod["status"] = json!({
             "phase": "Running", "podIP": "10.0.0.1", "hostIP": "192.168.0.1",
             "conditions": [{ "type": "Ready", "status": "True" }],
