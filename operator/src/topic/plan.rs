@@ -287,7 +287,7 @@ fn keeps_out(
 ) -> Option<Verdict> {
     let Some(text) = &topic.owner else {
         let message = format!(
-            "topic {} is there, and no Topic made it; set spec.adopt to true to take it over",
+            "topic {} is there and belongs to no Topic; set spec.adopt to true to take it over",
             wanted.topic()
         );
         return (!spec.adopts).then(|| Verdict::not("TopicExists", message));

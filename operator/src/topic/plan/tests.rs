@@ -184,7 +184,7 @@ fn a_topic_that_is_there_is_taken_over_only_on_demand() {
     world.say("adopts").delete("store/orders");
     world.want("store/orders", 0, json!({ "partitions": 2, "adopt": true })).run();
     world.check(&expect![[r#"
-        store/orders NOT TopicExists: topic orders is there, and no Topic made it; set spec.adopt to true to take it over
+        store/orders NOT TopicExists: topic orders is there and belongs to no Topic; set spec.adopt to true to take it over
         -- adopts
         change orders: it is taken over by Topic store/orders
         store/orders ready AsSpecified: the topic is as specified
