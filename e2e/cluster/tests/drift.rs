@@ -22,7 +22,7 @@ const CHILDREN: [(&str, &str); 7] = [
 ];
 
 /// Edits: object, patch, and where its effect shows.
-const EDITS: [(&str, &str, &str, &str); 8] = [
+const EDITS: [(&str, &str, &str, &str); 11] = [
     (
         "service",
         "shop-bootstrap",
@@ -37,6 +37,24 @@ const EDITS: [(&str, &str, &str, &str); 8] = [
     ),
     ("networkpolicy", "shop", r#"{"spec":{"ingress":[]}}"#, "/spec/ingress"),
     ("poddisruptionbudget", "shop", r#"{"spec":{"maxUnavailable":0}}"#, "/spec/maxUnavailable"),
+    (
+        "poddisruptionbudget",
+        "shop",
+        r#"{"spec":{"maxUnavailable":null,"minAvailable":1}}"#,
+        "/spec/maxUnavailable",
+    ),
+    (
+        "service",
+        "shop-bootstrap",
+        r#"{"spec":{"type":"ExternalName","externalName":"example.com"}}"#,
+        "/spec/type",
+    ),
+    (
+        "pod",
+        "shop-0",
+        r#"{"metadata":{"labels":{"app.kubernetes.io/component":null}}}"#,
+        "/metadata/labels",
+    ),
     ("configmap", CONFIGS, r#"{"data":{"server.properties":"broken"}}"#, "/data"),
     (
         "networkpolicy",
