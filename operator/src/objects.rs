@@ -9,7 +9,6 @@ use kube::api::{
 };
 use serde_json::{Value, json};
 
-use crate::cluster::seen::Warning;
 use crate::error::{Error, code};
 use crate::kind::Kind;
 use crate::names::{CLUSTER_LABEL, MANAGER};
@@ -25,6 +24,15 @@ const WORDS_MAX: usize = 500;
 pub struct Objects {
     client: Client,
     namespace: String,
+}
+
+/// Something that Kubernetes warned of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// When it did so last, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The reason and the words.
+    pub words: String,
 }
 
 impl Objects {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::brokers::BrokerSeen;
 use crate::kind::Kind;
+use crate::objects::Warning;
 use crate::{clock, names};
 
 /// Everything that was read of one cluster.
@@ -29,15 +30,6 @@ pub struct Seen {
     pub refused_deletes: BTreeMap<String, String>,
     /// The brokers' words if they refused configs while this was worked on.
     pub refused_configs: Option<String>,
-}
-
-/// Something that Kubernetes warned of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// When it did so last, in milliseconds since 1970.
-    pub at_ms: i64,
-    /// The reason and the words.
-    pub words: String,
 }
 
 /// What the API refused. Another object of the same name may be tried all the same.

@@ -1,7 +1,8 @@
 //! Pods that are on their way, and what is told of those that do not arrive.
 
-use crate::cluster::seen::{Pod, SLOW_MS, Seen, Warning};
+use crate::cluster::seen::{Pod, SLOW_MS, Seen};
 use crate::kind::Kind;
+use crate::objects::Warning;
 
 /// How long a pod may be on its way once its node has said that something is wrong: much of that
 /// passes, such as a volume that is still at another node.

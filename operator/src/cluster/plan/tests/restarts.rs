@@ -8,8 +8,9 @@ use super::super::plan;
 use super::world::World;
 use crate::brokers::BrokerSeen;
 use crate::cluster::build::tests::wanted;
-use crate::cluster::seen::{Refusal, Warning};
+use crate::cluster::seen::Refusal;
 use crate::kind::Kind;
+use crate::objects::Warning;
 use crate::{clock, names};
 
 #[test]
