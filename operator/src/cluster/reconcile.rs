@@ -134,8 +134,15 @@ async fn keep<C: Reach>(
     while let Some(step) = keep::next(&owner, kept, seen) {
         tracing::info!(cluster = %cluster.key(), %step, "next step");
         let Action::LetGo { kind, name, .. } = &step.action else { break };
-        if let_go(context, &objects, seen, (*kind, name), &owner).await? != Done::Seen {
-            break;
+        match let_go(context, &objects, seen, (*kind, name), &owner).await {
+            Ok(Done::Seen) => {}
+            Ok(Done::Later | Done::NamespaceGoing | Done::Refused(_)) => break,
+            // What is wrong with the resource is told all the same.
+            Err(error) if error.is_refusal() => {
+                tracing::warn!(cluster = %cluster.key(), %step, %error, "is refused");
+                break;
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use millrace_apiserver::request::Verb;
+use millrace_apiserver::{ApiError, Fault, Rule};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -31,6 +33,28 @@ async fn a_volume_stays_though_its_cluster_is_left_as_it_is() {
         let claim = world.get("PersistentVolumeClaim", "data-c-0");
         assert_eq!(claim["metadata"]["uid"], uid, "{spec}");
         assert!(claim["metadata"]["deletionTimestamp"].is_null(), "{spec}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_is_told_though_a_volume_cannot_be_let_go_of() {
+    for spec in standstills() {
+        let world = World::new(1).await;
+        let operator = Operator::start(&world);
+        world.apply(&cluster("c", json!({ "storage": { "deletionPolicy": "Delete" } }))).await;
+        world.until("ready", |it| it.are_ready("c", &[])).await;
+        world.settle().await;
+        let error = ApiError::forbidden("", "persistentvolumeclaims", "data-c-0", "not today");
+        let rule = Rule::once(Verb::Patch, "persistentvolumeclaims", Fault::Refuse(error));
+        operator.faults.add(rule.times(usize::MAX));
+        let kept = json!({ "storage": { "deletionPolicy": "Retain" } });
+        edit(&world, spec.clone()).await;
+        edit(&world, kept).await;
+        world.settle().await;
+        let told = world.ready("Cluster", "c");
+        let reasons = ["Refused", "InvalidSpec", "ReplicationMissing"];
+        let is_told = reasons.iter().any(|reason| told.starts_with(&format!("False {reason}")));
+        assert!(is_told, "{spec}: {told}");
     }
 }
 
